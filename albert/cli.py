@@ -1,0 +1,63 @@
+"""What the scripts share: parsing flags, and errors as one line and exit status 1."""
+
+from __future__ import annotations
+
+import sys
+from typing import Callable, NoReturn, Sequence
+
+from absl import app, flags, logging
+
+from albert.errors import UserError
+
+
+def fail(message: str) -> NoReturn:
+    """Print one line to stderr and exit with status 1."""
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(1)
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+    """Parse absl flags; what is no flag stays, wherever it stands (see `app.run`).
+
+    Flags after a file name count as flags: a shell that expands
+    `--input_file=a*.tfrecord` puts names between them.
+    """
+    flags.FLAGS.set_gnu_getopt(True)
+    try:
+        return flags.FLAGS(list(argv))
+    except flags.Error as error:
+        if any(a.lstrip("-").startswith("help") for a in argv[1:]):
+            raise
+        fail(str(error))
+
+
+def run_main(main: Callable[[list[str]], None]) -> None:
+    """Run `main(extra_arguments)` as a script.
+
+    `UserError` and `OSError` (a missing file, a full disk) end in one line and exit
+    status 1; any other exception is a defect of the program and keeps its traceback.
+    """
+
+    def guarded(argv: Sequence[str]) -> None:
+        logging.set_verbosity(logging.INFO)
+        logging.use_absl_handler()
+        try:
+            main(list(argv[1:]))
+        except UserError as error:
+            fail(str(error))
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            fail(f"{error.strerror or error}{where}")
+        except KeyboardInterrupt:
+            fail("interrupted")
+
+    app.run(guarded, flags_parser=parse_flags)
+
+
+def refuse_extra_arguments(arguments: Sequence[str]) -> None:
+    """Raise UserError for words on the command line that belong to no flag."""
+    if arguments:
+        raise UserError(
+            f"unexpected argument {arguments[0]!r}; every argument is a flag "
+            "--name=value (quote a value that holds spaces or *)"
+        )

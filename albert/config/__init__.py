@@ -1,0 +1,1 @@
+"""Configurations: frozen dataclasses that parse and validate (no TensorFlow)."""

@@ -1,0 +1,92 @@
+"""Finding input files, and outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+from typing import Any, Iterator, Sequence
+
+from albert.errors import UserError
+
+
+def expand_globs(patterns: str | Sequence[str], flag: str) -> list[str]:
+    """Return the files that comma-separated names and globs stand for.
+
+    Args:
+        patterns: "a.txt,b*.txt", or a sequence of such strings. A name that exists
+            as it stands is taken literally, so brackets in names do no harm.
+        flag: the flag's name, for the message.
+
+    Returns:
+        Paths in the order of the patterns, sorted inside each glob, each once.
+
+    Raises:
+        UserError: a pattern matches no file, names a folder, or nothing was given.
+    """
+    if isinstance(patterns, str):
+        patterns = [patterns]
+    names = [name.strip() for part in patterns for name in part.split(",")]
+    names = [name for name in names if name]
+    if not names:
+        raise UserError(f"--{flag}: no file given")
+    found: list[str] = []
+    for name in names:
+        matches = [name] if os.path.exists(name) else sorted(glob.glob(name))
+        if not matches:
+            kind = "no file matches" if glob.has_magic(name) else "no such file:"
+            raise UserError(f"--{flag}: {kind} {name}")
+        found.extend(matches)
+    for path in found:
+        if os.path.isdir(path):
+            raise UserError(f"--{flag}: {path} is a folder, not a file")
+    return list(dict.fromkeys(found))
+
+
+def check_output_file(path: str, flag: str) -> None:
+    """Raise UserError unless a file can be made at `path` (its folder writable)."""
+    if os.path.isdir(path):
+        raise UserError(f"--{flag}: {path} is a folder, not a file name")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise UserError(f"--{flag}: the folder {folder} does not exist")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"--{flag}: the folder {folder} is not writable")
+
+
+@contextlib.contextmanager
+def atomic_path(path: str) -> Iterator[str]:
+    """Yield a temporary name beside `path`; rename it to `path` on success.
+
+    On any exception, an interrupt included, the temporary file is removed and
+    whatever stood at `path` before stays as it was.
+    """
+    temporary = f"{path}.tmp-{os.getpid()}"
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def write_text(path: str, text: str) -> None:
+    """Write UTF-8 text to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+
+
+def write_json(path: str, value: Any) -> None:
+    """Write `value` as readable UTF-8 JSON to `path`, whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: str) -> Any:
+    """Return the JSON value in `path`; UserError where it is not JSON in UTF-8."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} is not JSON: {error}") from error

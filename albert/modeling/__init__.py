@@ -1,0 +1,1 @@
+"""The model: layers, embeddings, encoders and heads."""

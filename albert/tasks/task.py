@@ -1,0 +1,80 @@
+"""The interface between training and what is trained for."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, Callable, Iterable, Mapping, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+TRAIN, EVAL, PREDICT = "train", "eval", "infer"  # the values of tf.estimator.ModeKeys
+
+Features = Mapping[str, tf.Tensor]
+
+
+class LossTerm(NamedTuple):
+    """A loss as a sum and what to divide it by, so that means span all replicas.
+
+    The mean over the global batch is `sum(total) / (sum(weight) + epsilon)`, both sums
+    over replicas: a replica with few masked positions then weighs no more than its
+    positions do.
+
+    Attributes:
+        total: float32 scalar, the weighted sum over this replica's examples.
+        weight: float32 scalar, the sum of the weights on this replica.
+        epsilon: added to the global weight.
+    """
+
+    total: tf.Tensor
+    weight: tf.Tensor
+    epsilon: float = 0.0
+
+
+class TaskOutput(NamedTuple):
+    """What a task makes of a batch.
+
+    Attributes:
+        losses: name -> LossTerm; the training loss is the sum of their global means.
+            Empty in PREDICT.
+        predictions: name -> tensor whose first dimension is the batch; what `score`
+            and prediction writers read. Empty in TRAIN.
+    """
+
+    losses: Mapping[str, LossTerm]
+    predictions: Mapping[str, tf.Tensor]
+
+
+class Task(abc.ABC):
+    """One thing a model is trained for. It never builds a particular encoder."""
+
+    @abc.abstractmethod
+    def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
+        """Return batches of features (a dict of tensors).
+
+        In TRAIN: shuffled, repeated without end, whole batches only. In EVAL and
+        PREDICT: each example once, in order, the last batch possibly smaller.
+
+        Args:
+            mode: TRAIN, EVAL or PREDICT.
+            batch_size: examples in a batch: of one replica under a strategy.
+        """
+
+    @abc.abstractmethod
+    def build(
+        self, features: Features, mode: str, build_encoder: Callable[..., Any]
+    ) -> TaskOutput:
+        """Build the graph of one batch.
+
+        Args:
+            features: a batch of `read`.
+            mode: TRAIN, EVAL or PREDICT.
+            build_encoder: see `albert.modeling.encoder.EncoderBuilder`.
+        """
+
+    @abc.abstractmethod
+    def score(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+        """Return the metrics of an evaluation from its batches of predictions.
+
+        Holds "loss". Batches are read one at a time and need not be kept.
+        """
