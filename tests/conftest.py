@@ -1,0 +1,34 @@
+"""Fixtures that several tests share."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+REPO = pathlib.Path(__file__).resolve().parent.parent
+TESTDATA = REPO / "tests" / "testdata"
+
+
+@pytest.fixture(scope="session")
+def repo() -> pathlib.Path:
+    """The repository's root."""
+    return REPO
+
+
+@pytest.fixture(scope="session")
+def testdata() -> pathlib.Path:
+    """The recorded files of the project."""
+    return TESTDATA
+
+
+@pytest.fixture(scope="session")
+def shared() -> pathlib.Path:
+    """The folder of third-party data beside a developer's checkout."""
+    path = REPO.parent / "shared"
+    if not path.is_dir():
+        pytest.skip("third-party data: no folder ../shared beside the checkout")
+    return path
