@@ -71,6 +71,25 @@ def atomic_path(path: str) -> Iterator[str]:
             os.unlink(temporary)
 
 
+def read_lines(path: str) -> Iterator[str]:
+    r"""Yield the lines of a UTF-8 text file, without their line ends.
+
+    Lines end at `\n` or `\r\n` alone: characters that Unicode or Python calls line
+    ends (U+2028, form feed) stay text. A byte order mark at the start is dropped.
+
+    Raises:
+        UserError: a line is not UTF-8; the message names file and line.
+        OSError: the file cannot be opened or read.
+    """
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise UserError(f"{path}: line {number} is not UTF-8") from error
+            yield text.rstrip("\r\n")
+
+
 def write_text(path: str, text: str) -> None:
     """Write UTF-8 text to `path`, whole or not at all."""
     with atomic_path(path) as temporary:
