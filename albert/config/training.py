@@ -1,0 +1,83 @@
+"""How to train: steps, optimizer, checkpoints; and on which devices."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Optional
+
+from albert.config.checks import check_choice, check_range
+from albert.errors import UserError
+
+OPTIMIZERS = ("lamb", "adamw")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """One training run.
+
+    Attributes:
+        output_dir: the model directory: checkpoints, event files, results.
+        learning_rate: the peak of the schedule.
+        num_train_steps: updates in all, those before a resume included.
+        num_warmup_steps: updates over which the rate rises from 0.
+        train_batch_size: examples an update sees, over all replicas.
+        save_checkpoints_steps: updates between checkpoints.
+        optimizer: "lamb" (pretraining) or "adamw" (fine-tuning).
+        init_checkpoint: a checkpoint to start from, or None.
+        random_seed: seeds the initialiser and dropout.
+        keep_checkpoint_max: how many checkpoints are kept, the newest ones.
+        log_every_steps: updates between lines of the log.
+    """
+
+    output_dir: str
+    learning_rate: float
+    num_train_steps: int
+    num_warmup_steps: int
+    train_batch_size: int
+    save_checkpoints_steps: int = 1000
+    optimizer: str = "lamb"
+    init_checkpoint: Optional[str] = None
+    random_seed: int = 12345
+    keep_checkpoint_max: int = 5
+    log_every_steps: int = 100
+
+    def __post_init__(self) -> None:
+        if not self.output_dir:
+            raise UserError("output_dir must be given")
+        check_range("learning_rate", self.learning_rate, low=0, low_open=True, high=1)
+        check_range("num_train_steps", self.num_train_steps, low=1)
+        check_range("num_warmup_steps", self.num_warmup_steps, low=0)
+        check_range("train_batch_size", self.train_batch_size, low=1)
+        check_range("save_checkpoints_steps", self.save_checkpoints_steps, low=1)
+        check_range("keep_checkpoint_max", self.keep_checkpoint_max, low=1)
+        check_range("log_every_steps", self.log_every_steps, low=1)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        if self.num_warmup_steps > self.num_train_steps:
+            raise UserError(
+                "num_warmup_steps must be at most num_train_steps "
+                f"{self.num_train_steps}, got {self.num_warmup_steps}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplicaConfig:
+    """The devices to train on; every device holds one replica of the model.
+
+    Attributes:
+        num_gpus: GPUs to use; None for all that are visible, 0 for none.
+        num_cpu_replicas: logical CPU devices to use in place of GPUs, or None.
+    """
+
+    num_gpus: Optional[int] = None
+    num_cpu_replicas: Optional[int] = None
+
+    def __post_init__(self) -> None:
+        if self.num_gpus is not None:
+            check_range("num_gpus", self.num_gpus, low=0)
+        if self.num_cpu_replicas is not None:
+            check_range("num_cpu_replicas", self.num_cpu_replicas, low=1)
+            if self.num_gpus:
+                raise UserError(
+                    "num_cpu_replicas is for machines without GPUs; "
+                    f"num_gpus is {self.num_gpus}, give one of the two"
+                )

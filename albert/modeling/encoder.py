@@ -1,0 +1,98 @@
+"""Encoders: what a task gets to build upon, and the table of architectures."""
+
+from __future__ import annotations
+
+import functools
+from typing import Callable, NamedTuple
+
+import tensorflow as tf
+
+from albert.config.model import AlbertConfig
+from albert.errors import UserError
+from albert.modeling import embeddings, layers, transformer
+
+v1 = tf.compat.v1
+
+
+class EncoderOutput(NamedTuple):
+    """What an encoder makes of a batch; B examples, T tokens, width H.
+
+    Attributes:
+        embedding_output: [B, T, H], the input of the first layer.
+        sequence: [B, T, H], the output of the last layer.
+        layers: the output of each layer, [B, T, H] each.
+        pooled: [B, H], a tanh dense layer over the first token.
+        token_decoder: [N, H] -> [N, V], logits over the vocabulary without a bias.
+    """
+
+    embedding_output: tf.Tensor
+    sequence: tf.Tensor
+    layers: tuple[tf.Tensor, ...]
+    pooled: tf.Tensor
+    token_decoder: embeddings.TokenDecoder
+
+
+# (input_ids, input_mask, segment_ids, training=False) -> EncoderOutput, the first
+# three int32 [B, T].
+EncoderBuilder = Callable[..., EncoderOutput]
+
+
+def build_albert_zh(
+    input_ids: tf.Tensor,
+    input_mask: tf.Tensor,
+    segment_ids: tf.Tensor,
+    training: bool = False,
+    *,
+    config: AlbertConfig,
+    dtype: tf.DType = tf.float32,
+) -> EncoderOutput:
+    """Build ALBERT in the layout of albert_zh; variables under the scope `bert`.
+
+    Args:
+        input_ids: int32, [B, T], T at most max_position_embeddings.
+        input_mask: int32, [B, T]; 1 for tokens, 0 for padding.
+        segment_ids: int32, [B, T].
+        training: whether dropout is on.
+        dtype: the type of matrix products; variables and outputs are float32.
+
+    Raises:
+        UserError: the input is longer than the position embeddings.
+    """
+    length = input_ids.shape[1]
+    if length is not None and length > config.max_position_embeddings:
+        raise UserError(
+            f"max_seq_length {length} is more than the model's "
+            f"max_position_embeddings {config.max_position_embeddings}"
+        )
+    width = config.hidden_size
+    with v1.variable_scope("bert"):
+        embedded = embeddings.embed(input_ids, segment_ids, config, training, dtype)
+        outputs = transformer.transformer_layers(
+            embedded.output, layers.attention_bias(input_mask), config, training
+        )
+        shape = [-1, tf.shape(input_ids)[1], width]
+        sequences = [
+            tf.reshape(tf.cast(x, tf.float32), shape)
+            for x in (embedded.output, *outputs)
+        ]
+        with v1.variable_scope("pooler"):
+            pooled = layers.dense(
+                sequences[-1][:, 0], width, config.initializer_range, tf.tanh
+            )
+    return EncoderOutput(
+        sequences[0],
+        sequences[-1],
+        tuple(sequences[1:]),
+        pooled,
+        embedded.token_decoder,
+    )
+
+
+ARCHITECTURES = {"albert_zh": build_albert_zh}
+
+
+def make_encoder_builder(
+    config: AlbertConfig, architecture: str = "albert_zh"
+) -> EncoderBuilder:
+    """Return the builder of `architecture` with `config` filled in."""
+    return functools.partial(ARCHITECTURES[architecture], config=config)

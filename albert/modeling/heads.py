@@ -1,0 +1,100 @@
+"""Heads over an encoder's output: masked LM, sentence order, token labels.
+
+A head gives logits; tasks turn them into losses and predictions.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from albert.config.model import AlbertConfig
+from albert.modeling import layers
+from albert.modeling.embeddings import TokenDecoder
+
+v1 = tf.compat.v1
+
+
+def masked_lm_logits(
+    sequence: tf.Tensor,
+    positions: tf.Tensor,
+    token_decoder: TokenDecoder,
+    config: AlbertConfig,
+) -> tf.Tensor:
+    """Return logits over the vocabulary at the masked positions.
+
+    Args:
+        sequence: float32, [B, T, H].
+        positions: int32, [B, P].
+        token_decoder: see `EncoderOutput.token_decoder`.
+
+    Returns:
+        float32, [B * P, V]. Variables `cls/predictions/transform/{dense,LayerNorm}` and
+        `cls/predictions/output_bias` [V].
+    """
+    hidden = layers.gather_positions(sequence, positions)
+    with v1.variable_scope("cls/predictions"):
+        with v1.variable_scope("transform"):
+            activation = layers.ACTIVATIONS[config.hidden_act]
+            hidden = layers.dense(
+                hidden, config.hidden_size, config.initializer_range, activation
+            )
+            hidden = layers.layer_norm(hidden)
+        bias = v1.get_variable(
+            "output_bias", [config.vocab_size], initializer=v1.zeros_initializer()
+        )
+    return tf.nn.bias_add(tf.cast(token_decoder(hidden), tf.float32), bias)
+
+
+def _linear(
+    x: tf.Tensor, units: int, stddev: float, scope: str | None = None
+) -> tf.Tensor:
+    """Return `x @ output_weights^T + output_bias`; x is [N, H], the result [N, units].
+
+    The weights lie as [units, H], as in the classifiers of BERT.
+    """
+    with v1.variable_scope(scope or v1.get_variable_scope()):
+        weights = v1.get_variable(
+            "output_weights",
+            [units, x.shape[-1]],
+            initializer=layers.initializer(stddev),
+        )
+        bias = v1.get_variable(
+            "output_bias", [units], initializer=v1.zeros_initializer()
+        )
+    return tf.nn.bias_add(tf.matmul(x, weights, transpose_b=True), bias)
+
+
+def sentence_order_logits(pooled: tf.Tensor, initializer_range: float) -> tf.Tensor:
+    """Return logits of "in order" (0) and "swapped" (1).
+
+    Args:
+        pooled: float32, [B, H].
+
+    Returns:
+        float32, [B, 2]. Variables `cls/seq_relationship/output_{weights,bias}`.
+    """
+    return _linear(pooled, 2, initializer_range, "cls/seq_relationship")
+
+
+def token_label_logits(
+    sequence: tf.Tensor,
+    num_labels: int,
+    initializer_range: float,
+    dropout_prob: float,
+    training: bool,
+) -> tf.Tensor:
+    """Return logits of each token's label.
+
+    Args:
+        sequence: float32, [B, T, H].
+        num_labels: L.
+        dropout_prob: of the dropout before the projection, in training.
+
+    Returns:
+        float32, [B, T, L]. Variables `output_weights` [L, H], `output_bias` [L].
+    """
+    width = sequence.shape[-1]
+    length = tf.shape(sequence)[1]
+    hidden = layers.dropout(sequence, dropout_prob, training)
+    logits = _linear(tf.reshape(hidden, [-1, width]), num_labels, initializer_range)
+    return tf.reshape(logits, [-1, length, num_labels])

@@ -1,0 +1,156 @@
+"""Layers as functions on tensors; each creates its variables in the current scope.
+
+Variable names and shapes are those of BERT and albert_zh, so their checkpoints load.
+Matrix products run in the type of their input; norms and softmax run in float32.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Callable, Optional
+
+import tensorflow as tf
+
+v1 = tf.compat.v1
+
+_LAYER_NORM_EPSILON = 1e-12
+_MASKED_SCORE = -10000.0  # added to the attention score of a padded position
+
+
+def initializer(stddev: float) -> v1.initializers.truncated_normal:
+    """Return the truncated normal initialiser that every kernel uses."""
+    return v1.initializers.truncated_normal(stddev=stddev)
+
+
+def gelu(x: tf.Tensor) -> tf.Tensor:
+    """Gaussian error linear unit, tanh approximation (Hendrycks and Gimpel, 2016)."""
+    inner = math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)
+    return 0.5 * x * (1.0 + tf.tanh(inner))
+
+
+ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "gelu": gelu,
+    "relu": tf.nn.relu,
+    "tanh": tf.tanh,
+    "linear": tf.identity,
+}
+
+
+def dense(
+    x: tf.Tensor,
+    units: int,
+    stddev: float,
+    activation: Optional[Callable[[tf.Tensor], tf.Tensor]] = None,
+    scope: str = "dense",
+) -> tf.Tensor:
+    """Apply `activation(x @ kernel + bias)` over the last dimension.
+
+    Args:
+        x: float tensor, [N, inputs].
+        units: width of the result.
+        stddev: of the kernel's initialiser.
+
+    Returns:
+        [N, units], in the type of `x`. Variables `<scope>/kernel` [inputs, units] and
+        `<scope>/bias` [units], float32.
+    """
+    with v1.variable_scope(scope):
+        kernel = v1.get_variable(
+            "kernel", [x.shape[-1], units], initializer=initializer(stddev)
+        )
+        bias = v1.get_variable("bias", [units], initializer=v1.zeros_initializer())
+    product = tf.matmul(x, tf.cast(kernel, x.dtype))
+    output = tf.nn.bias_add(product, tf.cast(bias, x.dtype))
+    return activation(output) if activation else output
+
+
+def layer_norm(x: tf.Tensor) -> tf.Tensor:
+    """Normalise the last dimension (Ba et al., 2016), epsilon 1e-12.
+
+    Args:
+        x: float tensor, [..., width].
+
+    Returns:
+        The same shape and type; computed in float32. Variables `LayerNorm/gamma` and
+        `LayerNorm/beta` [width].
+    """
+    width = [x.shape[-1]]
+    with v1.variable_scope("LayerNorm"):
+        beta = v1.get_variable("beta", width, initializer=v1.zeros_initializer())
+        gamma = v1.get_variable("gamma", width, initializer=v1.ones_initializer())
+    wide = tf.cast(x, tf.float32)
+    mean, variance = tf.nn.moments(wide, axes=[-1], keepdims=True)
+    scale = tf.math.rsqrt(variance + _LAYER_NORM_EPSILON) * gamma
+    return tf.cast(wide * scale + (beta - mean * scale), x.dtype)
+
+
+def dropout(x: tf.Tensor, probability: float, training: bool) -> tf.Tensor:
+    """Zero entries with `probability` in training and scale the rest up."""
+    if not training or probability == 0.0:
+        return x
+    return tf.nn.dropout(x, rate=probability)
+
+
+def attention_bias(input_mask: tf.Tensor) -> tf.Tensor:
+    """Return what to add to attention scores so that padding gets no weight.
+
+    Args:
+        input_mask: int tensor, [B, T]; 1 for tokens, 0 for padding.
+
+    Returns:
+        float32, [B, 1, 1, T]. Computed once and used by every layer.
+    """
+    mask = tf.cast(input_mask, tf.float32)
+    return ((1.0 - mask) * _MASKED_SCORE)[:, tf.newaxis, tf.newaxis, :]
+
+
+def self_attention(
+    x: tf.Tensor,
+    bias: tf.Tensor,
+    num_heads: int,
+    stddev: float,
+    dropout_prob: float,
+    training: bool,
+) -> tf.Tensor:
+    """Multi-head scaled dot-product attention (Vaswani et al., 2017) of x to itself.
+
+    Args:
+        x: float tensor, [B * T, H].
+        bias: float32, [B, 1, 1, T]; see `attention_bias`.
+        num_heads: a divisor of H.
+
+    Returns:
+        [B * T, H], the heads side by side, before the output projection. Variables
+        `query`, `key` and `value` (dense).
+    """
+    width = x.shape[-1]
+    head_size = width // num_heads
+    length = tf.shape(bias)[-1]
+
+    def heads(name: str) -> tf.Tensor:
+        projected = dense(x, width, stddev, scope=name)
+        split = tf.reshape(projected, [-1, length, num_heads, head_size])
+        return tf.transpose(split, [0, 2, 1, 3])  # [B, heads, T, head_size]
+
+    query, key, value = heads("query"), heads("key"), heads("value")
+    scores = tf.matmul(query, key, transpose_b=True)  # [B, heads, T, T]
+    scores = tf.cast(scores, tf.float32) * (1.0 / math.sqrt(head_size)) + bias
+    weights = tf.cast(tf.nn.softmax(scores), x.dtype)
+    weights = dropout(weights, dropout_prob, training)
+    context = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
+    return tf.reshape(context, [-1, width])
+
+
+def gather_positions(sequence: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    """Pick the vectors at some positions of each example.
+
+    Args:
+        sequence: float tensor, [B, T, H].
+        positions: int32, [B, P], each in [0, T).
+
+    Returns:
+        [B * P, H]. Example: positions [[2, 0]] of one example gives its third vector,
+        then its first.
+    """
+    picked = tf.gather(sequence, positions, batch_dims=1)
+    return tf.reshape(picked, [-1, sequence.shape[-1]])

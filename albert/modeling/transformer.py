@@ -1,0 +1,96 @@
+"""The stack of Transformer layers, post-LN or pre-LN, with shared variables.
+
+Source: Vaswani et al. (2017); sharing across layers: Lan et al. (2020), section 3.1;
+pre-LN: Xiong et al. (2020).
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import tensorflow as tf
+
+from albert.config.model import AlbertConfig
+from albert.modeling import layers
+
+v1 = tf.compat.v1
+
+Sublayer = Callable[[tf.Tensor], tf.Tensor]
+
+
+def layer_scope(index: int) -> str:
+    """Return the variable scope of layer `index`; equal names share variables."""
+    del index  # albert_zh shares every variable of a layer with all others
+    return "layer_shared"
+
+
+def _post_norm(x: tf.Tensor, sublayer: Sublayer, scope: str) -> tf.Tensor:
+    output = sublayer(x)
+    with v1.variable_scope(scope):
+        return layers.layer_norm(x + output)
+
+
+def _pre_norm(x: tf.Tensor, sublayer: Sublayer, scope: str) -> tf.Tensor:
+    with v1.variable_scope(scope):
+        normalised = layers.layer_norm(x)
+    return x + sublayer(normalised)
+
+
+# How a sublayer, its residual and its normalisation combine; by `ln_type`.
+_RESIDUALS = {"postln": _post_norm, "preln": _pre_norm}
+
+
+def _attention(
+    x: tf.Tensor, bias: tf.Tensor, config: AlbertConfig, training: bool
+) -> tf.Tensor:
+    with v1.variable_scope("attention"):
+        with v1.variable_scope("self"):
+            context = layers.self_attention(
+                x,
+                bias,
+                config.num_attention_heads,
+                config.initializer_range,
+                config.attention_probs_dropout_prob,
+                training,
+            )
+        with v1.variable_scope("output"):
+            output = layers.dense(context, config.hidden_size, config.initializer_range)
+    return layers.dropout(output, config.hidden_dropout_prob, training)
+
+
+def _feed_forward(x: tf.Tensor, config: AlbertConfig, training: bool) -> tf.Tensor:
+    stddev = config.initializer_range
+    with v1.variable_scope("intermediate"):
+        activation = layers.ACTIVATIONS[config.hidden_act]
+        wide = layers.dense(x, config.intermediate_size, stddev, activation)
+    with v1.variable_scope("output"):
+        output = layers.dense(wide, config.hidden_size, stddev)
+    return layers.dropout(output, config.hidden_dropout_prob, training)
+
+
+def transformer_layers(
+    x: tf.Tensor, bias: tf.Tensor, config: AlbertConfig, training: bool
+) -> list[tf.Tensor]:
+    """Apply the layers in turn.
+
+    Args:
+        x: float tensor, [B * T, H], the embedded input.
+        bias: float32, [B, 1, 1, T]; see `layers.attention_bias`.
+
+    Returns:
+        The output of each layer, [B * T, H] each. Variables under
+        `encoder/<layer_scope>`. Pre-LN has no final normalisation, as in albert_zh.
+    """
+    residual = _RESIDUALS[config.ln_type]
+    outputs = []
+    with v1.variable_scope("encoder"):
+        for index in range(config.num_hidden_layers):
+            with v1.variable_scope(layer_scope(index), reuse=v1.AUTO_REUSE):
+                x = residual(
+                    x,
+                    lambda y: _attention(y, bias, config, training),
+                    "attention/output",
+                )
+                x = residual(x, lambda y: _feed_forward(y, config, training), "output")
+            outputs.append(x)
+    return outputs

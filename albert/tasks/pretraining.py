@@ -1,0 +1,193 @@
+"""Masked language modelling and sentence order prediction.
+
+Devlin et al. (2019), section 3.1; Lan et al. (2020), section 3.1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from albert.config.model import AlbertConfig
+from albert.data import records
+from albert.modeling import heads
+from albert.tasks.task import TRAIN, Features, LossTerm, Task, TaskOutput
+
+_WEIGHT_EPSILON = 1e-5  # of the reference's masked LM loss: no division by 0
+_FILES_READ_AT_ONCE = 8
+
+
+def read_records(
+    input_files: Sequence[str],
+    spec: Sequence[records.Feature],
+    batch_size: int,
+    shuffle_buffer: int = 0,
+    seed: int | None = None,
+    repeat: bool = False,
+) -> tf.data.Dataset:
+    """Return batches of records.
+
+    Args:
+        input_files: TFRecord files.
+        spec: see `records.feature_spec`.
+        batch_size: records in a batch.
+        shuffle_buffer: records to shuffle among (files are shuffled too); 0 keeps the
+            order of the files.
+        seed: of the shuffling.
+        repeat: without end, in whole batches; else each record once.
+
+    Returns:
+        A dataset of dicts: name -> int32 or float32 [batch, length].
+    """
+    dataset = tf.data.Dataset.from_tensor_slices(list(input_files))
+    if shuffle_buffer:
+        dataset = dataset.shuffle(len(input_files), seed=seed)
+        dataset = dataset.interleave(
+            tf.data.TFRecordDataset,
+            cycle_length=min(len(input_files), _FILES_READ_AT_ONCE),
+            deterministic=True,
+        )
+        dataset = dataset.shuffle(shuffle_buffer, seed=seed)
+    else:
+        dataset = dataset.flat_map(tf.data.TFRecordDataset)
+    if repeat:
+        dataset = dataset.repeat()
+    dataset = dataset.batch(batch_size, drop_remainder=repeat)
+    dataset = dataset.map(
+        lambda serialized: records.parse(serialized, spec),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+class PretrainingTask(Task):
+    """Masked LM and sentence order on records of `create_pretraining_data.py`."""
+
+    def __init__(
+        self,
+        config: AlbertConfig,
+        max_seq_length: int,
+        max_predictions_per_seq: int,
+        train_files: Sequence[str] = (),
+        eval_files: Sequence[str] = (),
+        shuffle_buffer: int = 10_000,
+        seed: int = 12345,
+    ):
+        """Keep what to read; the files were checked (see `albert.data.inspection`).
+
+        Args:
+            config: of the model.
+            max_seq_length, max_predictions_per_seq: as the records were written.
+            train_files, eval_files: TFRecord files.
+            shuffle_buffer: training records to shuffle among.
+            seed: of the shuffling.
+        """
+        self._config = config
+        self._spec = records.feature_spec(max_seq_length, max_predictions_per_seq)
+        self._train_files = tuple(train_files)
+        self._eval_files = tuple(eval_files)
+        self._shuffle_buffer = shuffle_buffer
+        self._seed = seed
+
+    def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
+        """See `Task.read`."""
+        if mode == TRAIN:
+            return read_records(
+                self._train_files,
+                self._spec,
+                batch_size,
+                self._shuffle_buffer,
+                self._seed,
+                repeat=True,
+            )
+        return read_records(self._eval_files, self._spec, batch_size)
+
+    def build(
+        self, features: Features, mode: str, build_encoder: Callable[..., Any]
+    ) -> TaskOutput:
+        """See `Task.build`; losses "masked_lm_loss" and "sentence_order_loss".
+
+        Predictions hold sums over each example, float32 [B]: `masked_lm_loss`,
+        `masked_lm_weight`, `masked_lm_correct`, `sentence_order_loss` and
+        `sentence_order_correct`.
+        """
+        encoded = build_encoder(
+            features["input_ids"],
+            features["input_mask"],
+            features["segment_ids"],
+            training=mode == TRAIN,
+        )
+        lm_logits = heads.masked_lm_logits(
+            encoded.sequence,
+            features["masked_lm_positions"],
+            encoded.token_decoder,
+            self._config,
+        )
+        lm_labels = tf.reshape(features["masked_lm_ids"], [-1])
+        lm_weights = tf.reshape(features["masked_lm_weights"], [-1])
+        lm_losses = lm_weights * tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=lm_labels, logits=lm_logits
+        )
+        order_logits = heads.sentence_order_logits(
+            encoded.pooled, self._config.initializer_range
+        )
+        order_labels = features["next_sentence_labels"][:, 0]
+        order_losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            labels=order_labels, logits=order_logits
+        )
+        losses = {
+            "masked_lm_loss": LossTerm(
+                tf.reduce_sum(lm_losses), tf.reduce_sum(lm_weights), _WEIGHT_EPSILON
+            ),
+            "sentence_order_loss": LossTerm(
+                tf.reduce_sum(order_losses),
+                tf.cast(tf.size(order_losses), tf.float32),
+            ),
+        }
+        if mode == TRAIN:
+            return TaskOutput(losses, {})
+        shape = tf.shape(features["masked_lm_ids"])
+        lm_correct = lm_weights * _is_best(lm_logits, lm_labels)
+        predictions = {
+            name: tf.reduce_sum(tf.reshape(value, shape), axis=1)
+            for name, value in (
+                ("masked_lm_loss", lm_losses),
+                ("masked_lm_weight", lm_weights),
+                ("masked_lm_correct", lm_correct),
+            )
+        }
+        predictions["sentence_order_loss"] = order_losses
+        predictions["sentence_order_correct"] = _is_best(order_logits, order_labels)
+        return TaskOutput(losses, predictions)
+
+    def score(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+        """Return means over masked positions and over examples; see `Task.score`.
+
+        `masked_lm_perplexity` is exp of `masked_lm_loss`; `loss` is the sum of the two
+        losses.
+        """
+        sums: dict[str, float] = {}
+        examples = 0
+        for batch in batches:
+            examples += len(batch["sentence_order_loss"])
+            for name, values in batch.items():
+                sums[name] = sums.get(name, 0.0) + float(np.sum(values, dtype=float))
+        weight = sums["masked_lm_weight"] + _WEIGHT_EPSILON
+        results = {
+            "masked_lm_accuracy": sums["masked_lm_correct"] / weight,
+            "masked_lm_loss": sums["masked_lm_loss"] / weight,
+            "sentence_order_accuracy": sums["sentence_order_correct"] / examples,
+            "sentence_order_loss": sums["sentence_order_loss"] / examples,
+        }
+        results["masked_lm_perplexity"] = math.exp(min(results["masked_lm_loss"], 700))
+        results["loss"] = results["masked_lm_loss"] + results["sentence_order_loss"]
+        return results
+
+
+def _is_best(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Return 1.0 where the label has the highest logit; logits [N, C], labels [N]."""
+    best = tf.argmax(logits, axis=-1, output_type=labels.dtype)
+    return tf.cast(tf.equal(best, labels), tf.float32)

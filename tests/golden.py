@@ -1,0 +1,67 @@
+"""Recorded outputs of the reference model, for several tests."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import tensorflow as tf
+
+from albert.config.model import load_albert_config
+from albert.modeling.encoder import make_encoder_builder
+from albert.tasks.pretraining import PretrainingTask
+
+v1 = tf.compat.v1
+
+INPUTS = (
+    "input_ids",
+    "input_mask",
+    "segment_ids",
+    "masked_lm_positions",
+    "masked_lm_ids",
+    "masked_lm_weights",
+    "next_sentence_labels",
+)
+
+
+class Golden:
+    """One recorded layout: config, checkpoint, inputs and outputs."""
+
+    def __init__(self, folder):
+        self.config = load_albert_config(str(folder / "albert_config.json"))
+        self.checkpoint = str(folder / "model.ckpt")
+        self.arrays = dict(np.load(folder / "reference.npz"))
+        self.build_encoder = make_encoder_builder(self.config)
+        self.task = PretrainingTask(self.config, 40, 6)
+
+    def batch(self, index: int) -> dict[str, np.ndarray]:
+        return {n: self.arrays[f"batch{index}/input/{n}"] for n in INPUTS}
+
+    def group(self, prefix: str) -> dict[str, np.ndarray]:
+        """The arrays below `prefix`, by the rest of their names."""
+        return {
+            name[len(prefix) :]: value
+            for name, value in self.arrays.items()
+            if name.startswith(prefix)
+        }
+
+    @contextlib.contextmanager
+    def session(self):
+        """A session with the recorded checkpoint loaded into the default graph."""
+        with v1.Session() as session:
+            session.run(v1.global_variables_initializer())
+            v1.train.Saver(v1.trainable_variables()).restore(session, self.checkpoint)
+            yield session
+
+
+def placeholders(batch: dict[str, np.ndarray]) -> dict[str, tf.Tensor]:
+    """Placeholders of a batch's types and shapes."""
+    return {
+        name: v1.placeholder(value.dtype, value.shape, name)
+        for name, value in batch.items()
+    }
+
+
+def relative_error(found: np.ndarray, wanted: np.ndarray) -> float:
+    """The largest difference over the largest wanted value."""
+    return float(np.max(np.abs(found - wanted)) / max(np.max(np.abs(wanted)), 1e-30))
