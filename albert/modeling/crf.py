@@ -1,0 +1,116 @@
+"""Linear-chain CRF: log-likelihood in the graph, Viterbi decoding in numpy.
+
+A path's score is the sum of its emissions and of the transitions between neighbours;
+there are no scores for beginning and end. Source: Lafferty, McCallum and Pereira,
+"Conditional Random Fields" (2001).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+v1 = tf.compat.v1
+
+# Added to the score of an illegal transition in training. Finite, so that no path and
+# no gradient is ever NaN; exp() of it is 0.
+ILLEGAL_SCORE = -1e4
+
+
+def transition_scores(legal: np.ndarray, scale: float = 1.0) -> tf.Tensor:
+    """Return the transition scores of the variable `crf/transitions`.
+
+    Args:
+        legal: bool, [L, L]; whether the column may follow the row. What is illegal
+            gets `ILLEGAL_SCORE` on top.
+        scale: factor between variable and score. Under Adam a variable moves by about
+            the learning rate in a step whatever its gradient, so the factor is the
+            ratio of the transitions' learning rate to the encoder's.
+
+    Returns:
+        float32, [L, L]; zero at first where legal.
+    """
+    with v1.variable_scope("crf"):
+        transitions = v1.get_variable(
+            "transitions", legal.shape, initializer=v1.zeros_initializer()
+        )
+    penalty = np.where(legal, 0.0, ILLEGAL_SCORE).astype(np.float32)
+    return transitions * scale + penalty
+
+
+def path_score(
+    emissions: tf.Tensor, labels: tf.Tensor, lengths: tf.Tensor, transitions: tf.Tensor
+) -> tf.Tensor:
+    """Return the score of one path through each sequence; arguments and result as
+    `log_likelihood`."""
+    mask = tf.sequence_mask(lengths, tf.shape(labels)[1], emissions.dtype)
+    emitted = tf.gather(emissions, labels, batch_dims=2)
+    pairs = tf.stack([labels[:, :-1], labels[:, 1:]], axis=-1)  # [B, T - 1, 2]
+    moved = tf.gather_nd(transitions, pairs)
+    return tf.reduce_sum(emitted * mask, 1) + tf.reduce_sum(moved * mask[:, 1:], 1)
+
+
+def log_partition(
+    emissions: tf.Tensor, lengths: tf.Tensor, transitions: tf.Tensor
+) -> tf.Tensor:
+    """Return the log of the summed exp(score) of all paths (the forward algorithm);
+    arguments and result as `log_likelihood`."""
+    by_time = tf.transpose(emissions, [1, 0, 2])  # [T, B, L]
+    steps = tf.range(1, tf.shape(by_time)[0])
+
+    def advance(alpha: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        arriving = tf.reduce_logsumexp(alpha[:, :, None] + transitions[None], axis=1)
+        within = (step < lengths)[:, None]
+        return tf.where(within, arriving + by_time[step], alpha)
+
+    alphas = tf.scan(advance, steps, initializer=by_time[0])  # [T - 1, B, L]
+    alphas = tf.concat([by_time[:1], alphas], axis=0)
+    return tf.reduce_logsumexp(alphas[-1], axis=-1)
+
+
+def log_likelihood(
+    emissions: tf.Tensor, labels: tf.Tensor, lengths: tf.Tensor, transitions: tf.Tensor
+) -> tf.Tensor:
+    """Return the log-probability of each sequence's labels.
+
+    Args:
+        emissions: float32, [B, T, L]; T at least 1.
+        labels: int32, [B, T], in [0, L); anything from `lengths` on.
+        lengths: int32, [B], at least 1; what lies beyond has no part in the result.
+        transitions: float32, [L, L], from the row to the column.
+
+    Returns:
+        float32, [B], at most 0.
+    """
+    score = path_score(emissions, labels, lengths, transitions)
+    return score - log_partition(emissions, lengths, transitions)
+
+
+def viterbi(
+    emissions: np.ndarray, transitions: np.ndarray, legal: np.ndarray
+) -> np.ndarray:
+    """Return the best path on which every transition is legal.
+
+    Args:
+        emissions: float, [T, L].
+        transitions: float, [L, L], from the row to the column.
+        legal: bool, [L, L]. Label 0 also stands for a sentence's edges: its row says
+            what may come first, its column what may come last. Some path must be legal
+            (label 0 all along always is, where it may follow itself).
+
+    Returns:
+        int64, [T].
+    """
+    allowed = np.where(legal, transitions, -np.inf)
+    length = len(emissions)
+    came_from = np.zeros(emissions.shape, np.int64)
+    score = np.where(legal[0], emissions[0], -np.inf)
+    for step in range(1, length):
+        arriving = score[:, None] + allowed
+        came_from[step] = arriving.argmax(axis=0)
+        score = arriving.max(axis=0) + emissions[step]
+    path = np.zeros(length, np.int64)
+    path[-1] = np.where(legal[:, 0], score, -np.inf).argmax()
+    for step in range(length - 1, 0, -1):
+        path[step - 1] = came_from[step, path[step]]
+    return path

@@ -1,0 +1,161 @@
+"""The CRF against enumeration over all paths."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from albert.modeling import crf
+
+v1 = tf.compat.v1
+
+SEEDS = range(5)
+
+
+def _random_case(seed, longest=5, labels=4, batch=3):
+    rng = np.random.default_rng(seed)
+    emissions = rng.normal(size=(batch, longest, labels)).astype(np.float32) * 2
+    transitions = rng.normal(size=(labels, labels)).astype(np.float32) * 2
+    lengths = rng.integers(1, longest + 1, size=batch).astype(np.int32)
+    gold = rng.integers(0, labels, size=(batch, longest)).astype(np.int32)
+    return emissions, gold, lengths, transitions
+
+
+def _random_legal(seed, labels=4):
+    legal = np.random.default_rng(100 + seed).random((labels, labels)) < 0.6
+    legal[0, 0] = True
+    return legal
+
+
+def _score(path, emissions, transitions):
+    total = sum(float(emissions[step, label]) for step, label in enumerate(path))
+    return total + sum(float(transitions[a, b]) for a, b in zip(path, path[1:]))
+
+
+def _paths(length, labels):
+    return list(itertools.product(range(labels), repeat=length))
+
+
+def _enumerated_log_likelihood(emissions, gold, length, transitions):
+    paths = _paths(length, emissions.shape[1])
+    scores = [_score(path, emissions, transitions) for path in paths]
+    partition = sum(np.exp(np.float64(score)) for score in scores)
+    return _score(gold[:length], emissions, transitions) - np.log(partition)
+
+
+def _log_likelihood(*arrays):
+    with tf.Graph().as_default(), v1.Session() as session:
+        return session.run(crf.log_likelihood(*map(tf.constant, arrays)))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_log_likelihood_agrees_with_enumeration(seed):
+    emissions, gold, lengths, transitions = _random_case(seed)
+    expected = [
+        _enumerated_log_likelihood(emissions[i], gold[i], lengths[i], transitions)
+        for i in range(len(gold))
+    ]
+    found = _log_likelihood(emissions, gold, lengths, transitions)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_probabilities_of_all_paths_sum_to_one():
+    emissions, _, _, transitions = _random_case(7, longest=4, batch=1)
+    paths = np.array(_paths(4, 4), np.int32)
+    found = _log_likelihood(
+        np.repeat(emissions, len(paths), axis=0),
+        paths,
+        np.full(len(paths), 4, np.int32),
+        transitions,
+    )
+    assert np.exp(found).sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_a_sequence_of_one_column_is_a_softmax():
+    emissions, gold, _, transitions = _random_case(3, longest=1)
+    found = _log_likelihood(emissions, gold, np.ones(3, np.int32), transitions)
+    picked = emissions[np.arange(3), 0, gold[:, 0]]
+    expected = picked - np.log(np.exp(emissions[:, 0]).sum(axis=-1))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_what_lies_beyond_the_length_has_no_part():
+    emissions, gold, _, transitions = _random_case(11)
+    lengths = np.array([1, 2, 4], np.int32)
+    before = _log_likelihood(emissions, gold, lengths, transitions)
+    for row, length in enumerate(lengths):
+        emissions[row, length:] = 50
+        gold[row, length:] = 1
+    after = _log_likelihood(emissions, gold, lengths, transitions)
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_illegal_transitions_leave_loss_and_gradients_finite(seed):
+    emissions, gold, lengths, _ = _random_case(seed)
+    legal = _random_legal(seed)
+    legal[gold[0, 0], gold[0, 1]] = False
+    lengths[0] = 5
+    with tf.Graph().as_default(), v1.Session() as session:
+        emitted = tf.constant(emissions)
+        transitions = crf.transition_scores(legal)
+        found = crf.log_likelihood(
+            emitted, tf.constant(gold), tf.constant(lengths), transitions
+        )
+        gradients = tf.gradients(found, [emitted, *v1.trainable_variables()])
+        session.run(v1.global_variables_initializer())
+        value, *slopes = session.run([found, *gradients])
+    assert np.isfinite(value).all()
+    assert value[0] < -1000
+    assert all(np.isfinite(slope).all() for slope in slopes)
+
+
+def test_only_legal_paths_share_the_probability():
+    legal = _random_legal(2)
+    emissions = np.zeros((1, 3, 4), np.float32)
+    paths = _paths(3, 4)
+    legal_paths = [p for p in paths if legal[p[0], p[1]] and legal[p[1], p[2]]]
+    assert 1 < len(legal_paths) < len(paths)
+    with tf.Graph().as_default(), v1.Session() as session:
+        found = crf.log_likelihood(
+            tf.constant(emissions),
+            tf.constant([legal_paths[-1]]),
+            tf.constant([3]),
+            crf.transition_scores(legal),
+        )
+        session.run(v1.global_variables_initializer())
+        value = session.run(found)
+    assert value[0] == pytest.approx(-np.log(len(legal_paths)), abs=1e-5)
+
+
+def test_scale_multiplies_the_variable():
+    with tf.Graph().as_default(), v1.Session() as session:
+        scores = crf.transition_scores(np.ones((2, 2), bool), scale=10.0)
+        (variable,) = v1.trainable_variables()
+        assert variable.op.name == "crf/transitions"
+        session.run(variable.assign([[1, 2], [3, 4]]))
+        np.testing.assert_allclose(session.run(scores), [[10, 20], [30, 40]])
+
+
+def _is_legal_path(path, legal):
+    padded = [0, *path, 0]
+    return all(legal[a, b] for a, b in zip(padded, padded[1:]))
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_viterbi_agrees_with_enumeration(seed, length):
+    emissions, _, _, transitions = _random_case(seed, longest=length, batch=1)
+    legal = _random_legal(seed)
+    paths = [p for p in _paths(length, 4) if _is_legal_path(p, legal)]
+    best = max(paths, key=lambda path: _score(path, emissions[0], transitions))
+    assert tuple(crf.viterbi(emissions[0], transitions, legal)) == best
+
+
+def test_viterbi_prefers_no_illegal_path_however_strong_its_emissions():
+    legal = np.array([[True, False], [True, True]])  # label 1 may not come first
+    emissions = np.array([[0.0, 1e6], [0.0, 1e6]])
+    assert list(crf.viterbi(emissions, np.zeros((2, 2)), legal)) == [0, 0]
