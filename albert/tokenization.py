@@ -18,7 +18,7 @@ SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 CONTINUATION = "##"
 
 _MAX_WORD_LENGTH = 200  # longer words are [UNK], as in BERT
-_MAX_CACHED_WORDS = 1_000_000
+_MAX_CACHED_CHUNKS = 1_000_000
 # CJK unified ideographs, their extensions A to E and the compatibility ideographs.
 _CJK_RANGES = (
     (0x4E00, 0x9FFF),
@@ -140,21 +140,27 @@ def _strip_accents(text: str) -> str:
     )
 
 
+class _Cleaning(dict):
+    """Code point -> what `_clean` makes of it, filled as characters are met."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if is_chinese(character):
+            cleaned = f" {character} "
+        elif character in "\0\ufffd" or _is_control(character):
+            cleaned = ""
+        else:
+            cleaned = " " if _is_whitespace(character) else character
+        self[code] = cleaned
+        return cleaned
+
+
+_CLEANING = _Cleaning()
+
+
 def _clean(text: str) -> str:
     """Drop control characters, make white space a space, set ideographs apart."""
-    output = []
-    for character in text:
-        if character.isascii() and character.isprintable():  # the usual case, fast
-            output.append(character)
-        elif is_chinese(character):
-            output.append(f" {character} ")
-        elif character in "\0\ufffd" or _is_control(character):
-            continue
-        elif _is_whitespace(character):
-            output.append(" ")
-        else:
-            output.append(character)
-    return "".join(output)
+    return text.translate(_CLEANING)
 
 
 def _split_at_punctuation(word: str) -> list[str]:
@@ -183,12 +189,18 @@ def split_words(text: str, do_lower_case: bool) -> list[str]:
 
     Example: `split_words("用BERT-Base做", True)` is `用 bert - base 做`.
     """
-    words: list[str] = []
-    for word in _clean(text).split():
-        if do_lower_case:
-            word = _strip_accents(word.lower())
-        words.extend(_split_at_punctuation(word))
-    return " ".join(words).split()
+    return [
+        word
+        for chunk in _clean(text).split()
+        for word in _split_chunk(chunk, do_lower_case)
+    ]
+
+
+def _split_chunk(chunk: str, do_lower_case: bool) -> list[str]:
+    """Split what stands between two spaces of cleaned text."""
+    if do_lower_case:
+        chunk = _strip_accents(chunk.lower())
+    return " ".join(_split_at_punctuation(chunk)).split()
 
 
 def split_pieces(word: str, vocabulary: Vocabulary) -> list[str]:
@@ -214,27 +226,37 @@ def split_pieces(word: str, vocabulary: Vocabulary) -> list[str]:
 
 
 class Tokenizer:
-    """Basic tokenisation, then WordPiece; remembers the pieces of each word."""
+    """Basic tokenisation, then WordPiece; remembers the words of each chunk.
+
+    A chunk is what stands between two spaces once ideographs are set apart, so a text
+    repeats few of them often.
+    """
 
     def __init__(self, vocabulary: Vocabulary, do_lower_case: bool = True):
         self.vocabulary = vocabulary
         self.do_lower_case = do_lower_case
-        self._cache: dict[str, list[str]] = {}
+        self._cache: dict[str, list[tuple[str, list[str]]]] = {}
 
     def tokenize_words(self, text: str) -> list[tuple[str, list[str]]]:
-        """Return each word of `text` with its pieces (`[UNK]` alone if it has none)."""
-        return [
-            (word, self._pieces(word)) for word in split_words(text, self.do_lower_case)
-        ]
+        """Return each word of `text` with its pieces (`[UNK]` alone if it has none).
+
+        The lists of pieces are shared between calls: not to be changed.
+        """
+        output: list[tuple[str, list[str]]] = []
+        for chunk in _clean(text).split():
+            words = self._cache.get(chunk)
+            output += self._add(chunk) if words is None else words
+        return output
 
     def tokenize(self, text: str) -> list[str]:
         """Return the tokens of `text`."""
         return [piece for _, pieces in self.tokenize_words(text) for piece in pieces]
 
-    def _pieces(self, word: str) -> list[str]:
-        pieces = self._cache.get(word)
-        if pieces is None:
-            if len(self._cache) >= _MAX_CACHED_WORDS:
-                self._cache.clear()
-            pieces = self._cache[word] = split_pieces(word, self.vocabulary)
-        return pieces
+    def _add(self, chunk: str) -> list[tuple[str, list[str]]]:
+        if len(self._cache) >= _MAX_CACHED_CHUNKS:
+            self._cache.clear()
+        words = self._cache[chunk] = [
+            (word, split_pieces(word, self.vocabulary))
+            for word in _split_chunk(chunk, self.do_lower_case)
+        ]
+        return words
