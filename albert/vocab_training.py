@@ -46,10 +46,11 @@ _FIRST_TOKENS = (
 )
 _ASCII = string.punctuation + string.digits + string.ascii_letters
 # What Chinese typesetting uses beside ASCII, so that no text lacks it.
-_TYPOGRAPHY = "、。，．：；！？·…—–～‘’“”（）《》〈〉「」『』【】〔〕［］￥℃°±×÷≤≥≠≈′″‰"
+_TYPOGRAPHY = (
+    "、。，．：；！？·‧•…—–～〜‘’“”（）《》〈〉「」『』【】〔〕［］￥€°℃‰′″±×÷≤≥≠≈→©®™"
+)
 # A space or an ideograph ends a word, so what stands between them can be split alone;
-# such runs repeat, and counting them first saves most of the splitting. Ideographs
-# outside this block merely stay inside a run.
+# such runs repeat, and each is split once. Other ideographs merely stay inside a run.
 _RUN = re.compile("[\u4e00-\u9fff]|[^\u4e00-\u9fff ]+")
 _LONGEST_WORD = 100  # longer ones are addresses and keys; they teach no pieces
 _SHOWN = 20
@@ -104,12 +105,8 @@ def load_characters(names: Iterable[str]) -> set[str]:
 def count_words(lines: Iterable[str], lower_cases: Sequence[bool]) -> list[Counter]:
     """Count the words of `lines` as `split_words` cuts them.
 
-    Args:
-        lines: lines of text.
-        lower_cases: the values of `do_lower_case` to split with.
-
     Returns:
-        For each value, word -> count.
+        For each value of `do_lower_case` in `lower_cases`, word -> count.
     """
     runs: Counter = Counter()
     for line in lines:
@@ -179,8 +176,8 @@ def train_pieces(
         for word, count in words.items()
         if 1 < len(word) <= _LONGEST_WORD and known.issuperset(word)
     )
-    # Given as special tokens, the characters have fixed ids. Left to the trainer, their
-    # ids follow the order of a hash map, and joins of equal frequency with them.
+    # As special tokens the characters have fixed ids. Left to the trainer, their ids
+    # follow a hash map's order, and so does the order of equally frequent joins.
     trainer = tokenizers.trainers.WordPieceTrainer(
         vocab_size=vocab_size,
         min_frequency=min_frequency,
