@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import logging as standard_logging
+import os
 import sys
+import warnings
 from typing import Callable, NoReturn, Sequence
 
 from absl import app, flags, logging
 
 from albert.errors import UserError
+
+# TensorFlow reads this when it is imported: without it, each start prints a page of
+# device registrations. Set it to 0 to see them.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def quiet_tensorflow() -> None:
+    """Keep TensorFlow's own log to errors: it warns of every `tf.compat.v1` call."""
+    standard_logging.getLogger("tensorflow").setLevel("ERROR")
+    warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow")
 
 
 def fail(message: str) -> NoReturn:
@@ -41,6 +54,7 @@ def run_main(main: Callable[[list[str]], None]) -> None:
     def guarded(argv: Sequence[str]) -> None:
         logging.set_verbosity(logging.INFO)
         logging.use_absl_handler()
+        quiet_tensorflow()
         try:
             main(list(argv[1:]))
         except UserError as error:

@@ -6,6 +6,7 @@ import contextlib
 import glob
 import json
 import os
+import shutil
 from typing import Any, Iterator, Sequence
 
 from albert.errors import UserError
@@ -109,3 +110,12 @@ def read_json(path: str) -> Any:
             return json.load(file)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(f"{path} is not JSON: {error}") from error
+
+
+def replace_folder(source: str, target: str) -> None:
+    """Rename the folder `source` to `target`, removing what stood there before."""
+    retired = f"{target}.old-{os.getpid()}"
+    if os.path.exists(target):
+        os.rename(target, retired)
+    os.rename(source, target)
+    shutil.rmtree(retired, ignore_errors=True)

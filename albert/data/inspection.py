@@ -1,0 +1,189 @@
+"""Records compared with the flags of a run, before any training."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
+
+import tensorflow as tf
+from absl import logging
+
+from albert.data import records
+from albert.errors import UserError
+from albert.model_dir import VocabularyId
+
+v1 = tf.compat.v1
+
+_SLOW_BYTES = 1 << 30  # reading through so much is worth a line in the log
+
+
+class ExpectedRecords(NamedTuple):
+    """What the flags and the config of a run ask of its records.
+
+    Attributes:
+        max_seq_length, max_predictions_per_seq: as the flags give them; None for what
+            the first file holds.
+        vocab_size: the config's.
+        vocabulary: the vocabulary that the run is known to use, or None.
+    """
+
+    max_seq_length: Optional[int]
+    max_predictions_per_seq: Optional[int]
+    vocab_size: int
+    vocabulary: Optional[VocabularyId] = None
+
+
+def _mismatch(file: str, what: str, found: Any, flag: str, given: Any) -> UserError:
+    return UserError(f"{file}: {what} is {found}, but {flag} is {given}")
+
+
+def _read_first(file: str) -> tf.train.Example:
+    try:
+        serialized = next(v1.io.tf_record_iterator(file), None)
+    except tf.errors.DataLossError as error:
+        raise UserError(f"{file} is not a TFRecord file, or is cut short") from error
+    if serialized is None:
+        raise UserError(f"{file} holds no record")
+    example = tf.train.Example()
+    try:
+        example.ParseFromString(serialized)
+    except Exception as error:  # DecodeError, whose module differs between versions
+        raise UserError(f"{file}: its first record is no tf.train.Example") from error
+    return example
+
+
+class Inspection(NamedTuple):
+    """What the records of a run were found to be.
+
+    Attributes:
+        max_seq_length, max_predictions_per_seq: of every record.
+        vocabulary: the one that the metadata name, None where none does.
+    """
+
+    max_seq_length: int
+    max_predictions_per_seq: int
+    vocabulary: Optional[VocabularyId]
+
+
+def _values(example: tf.train.Example, feature: records.Feature) -> Sequence:
+    kinds = {"int64": "int64_list", "float32": "float_list"}
+    return getattr(example.features.feature[feature.name], kinds[feature.dtype]).value
+
+
+def _adopt_lengths(file: str, expected: ExpectedRecords) -> ExpectedRecords:
+    """Fill in lengths that the flags leave open from the first record of a file."""
+    if None not in (expected.max_seq_length, expected.max_predictions_per_seq):
+        return expected
+    features = _read_first(file).features.feature
+    tokens = len(features["input_ids"].int64_list.value)
+    masked = len(features["masked_lm_ids"].int64_list.value)
+    return expected._replace(
+        max_seq_length=expected.max_seq_length or tokens,
+        max_predictions_per_seq=expected.max_predictions_per_seq or masked,
+    )
+
+
+def _check_example(file: str, expected: ExpectedRecords) -> None:
+    """Compare the first record of a file with what is expected."""
+    example = _read_first(file)
+    spec = records.feature_spec(
+        expected.max_seq_length, expected.max_predictions_per_seq
+    )
+    for feature in spec:
+        if feature.name not in example.features.feature:
+            raise UserError(
+                f"{file}: its records lack the feature {feature.name}; were they made "
+                "by create_pretraining_data.py?"
+            )
+    flags = {"input_ids": "max_seq_length", "masked_lm_ids": "max_predictions_per_seq"}
+    for feature in spec:
+        found = len(_values(example, feature))
+        if feature.name in flags and found != feature.length:
+            name = flags[feature.name]
+            raise _mismatch(file, name, found, f"--{name}", feature.length)
+        if found != feature.length:
+            raise UserError(
+                f"{file}: {feature.name} has {found} values, not {feature.length}"
+            )
+    highest = max(
+        max(_values(example, f), default=0)
+        for f in spec
+        if f.name in ("input_ids", "masked_lm_ids")
+    )
+    if highest >= expected.vocab_size:
+        raise UserError(
+            f"{file}: holds the token id {highest}, but the config's vocab_size is "
+            f"{expected.vocab_size}"
+        )
+
+
+def _check_metadata(
+    file: str, metadata: Mapping[str, Any], expected: ExpectedRecords
+) -> VocabularyId:
+    """Compare the metadata beside a file; return the vocabulary that it names."""
+    path = records.metadata_path(file)
+    try:
+        parameters, named = metadata["parameters"], metadata["vocabulary"]
+        vocabulary = VocabularyId(named["sha256"], named["size"], named["path"])
+        for name in ("max_seq_length", "max_predictions_per_seq"):
+            if parameters[name] != getattr(expected, name):
+                given = getattr(expected, name)
+                raise _mismatch(file, name, parameters[name], f"--{name}", given)
+    except KeyError as error:
+        raise UserError(f"{path} is not metadata of records: lacks {error}") from error
+    if vocabulary.size != expected.vocab_size:
+        raise UserError(
+            f"{file}: made with a vocabulary of {vocabulary.size} tokens "
+            f"({vocabulary.path}), but the config's vocab_size is {expected.vocab_size}"
+        )
+    given = expected.vocabulary
+    if given is not None and given.sha256 != vocabulary.sha256:
+        raise UserError(
+            f"{file}: made with the vocabulary {vocabulary.path}, sha256 "
+            f"{vocabulary.sha256[:12]}, but {given.path} names sha256 "
+            f"{given.sha256[:12]}"
+        )
+    return vocabulary
+
+
+def count_records(file: str) -> int:
+    """Read a TFRecord file through and return how many records it holds.
+
+    Raises:
+        UserError: the file is no TFRecord file, is cut short or damaged.
+    """
+    if os.path.getsize(file) >= _SLOW_BYTES:
+        logging.info("Reading through %s once, to see that it is whole", file)
+    count = 0
+    try:
+        for _ in v1.io.tf_record_iterator(file):
+            count += 1
+    except tf.errors.DataLossError as error:
+        raise UserError(
+            f"{file} is damaged or cut short after record {count}: make it again"
+        ) from error
+    return count
+
+
+def check_records(input_files: Sequence[str], expected: ExpectedRecords) -> Inspection:
+    """Check every file of a run before it starts.
+
+    The first record and the metadata beside the file are compared with the flags; a
+    file whose size is not what its metadata say, or that has none, is read through.
+
+    Raises:
+        UserError: the first mismatch, with the file, what was found and what was given.
+    """
+    expected = _adopt_lengths(input_files[0], expected)
+    for file in input_files:
+        metadata = records.read_metadata(file)
+        if metadata is not None:
+            vocabulary = _check_metadata(file, metadata, expected)
+            expected = expected._replace(vocabulary=expected.vocabulary or vocabulary)
+        _check_example(file, expected)
+        size = (metadata or {}).get("file", {}).get("bytes")
+        if size != os.path.getsize(file):
+            count_records(file)
+    return Inspection(
+        expected.max_seq_length, expected.max_predictions_per_seq, expected.vocabulary
+    )

@@ -1,0 +1,119 @@
+"""Hooks of the training loop: progress in the log and in TensorBoard."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, Mapping
+
+import tensorflow as tf
+from absl import logging
+
+v1 = tf.compat.v1
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as `2 d 3 h`, `3 h 05 min`, `4 min 10 s` or `9 s`."""
+    minutes, second = divmod(int(round(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days} d {hour} h"
+    if hours:
+        return f"{hours} h {minute:02d} min"
+    if minutes:
+        return f"{minutes} min {second:02d} s"
+    return f"{second} s"
+
+
+class ProgressHook(v1.train.SessionRunHook):
+    """Logs losses, rate, speed and time left; the same go to TensorBoard."""
+
+    def __init__(
+        self,
+        values: Mapping[str, tf.Tensor],
+        output_dir: str,
+        num_train_steps: int,
+        batch_size: int,
+        every_steps: int,
+    ):
+        """Watch some values.
+
+        Args:
+            values: name -> scalar of the global batch, in the order of the log.
+            output_dir: where the event file lies.
+            num_train_steps: the last step, for the time left.
+            batch_size: examples of a step over all replicas.
+            every_steps: steps between lines; the first step is logged too.
+        """
+        self._values = dict(values)
+        self._output_dir = output_dir
+        self._num_train_steps = num_train_steps
+        self._batch_size = batch_size
+        self._every_steps = every_steps
+        self._timed_step = 0
+        self._timed_at = 0.0
+        self.step = 0  # the last step that was completed
+
+    def begin(self) -> None:
+        """Find the global step and the event file."""
+        self._global_step = v1.train.get_global_step()
+        self._writer = v1.summary.FileWriterCache.get(self._output_dir)
+
+    def after_create_session(self, session, coord) -> None:
+        """Take up the step that training starts from."""
+        del coord
+        self.step = int(session.run(self._global_step))
+        self._first_step = self.step + 1
+
+    def before_run(self, run_context) -> v1.train.SessionRunArgs:
+        """Ask for the values at each step: a second set of fetches costs a graph."""
+        return v1.train.SessionRunArgs(self._values)
+
+    def after_run(self, run_context, run_values) -> None:
+        """Log the values."""
+        self.step += 1
+        now = time.monotonic()
+        if self.step == self._first_step:  # its time is that of building the graph
+            self._timed_step, self._timed_at = self.step, now
+        if self.step != self._first_step and self.step % self._every_steps:
+            return
+        values = {name: float(value) for name, value in run_values.results.items()}
+        words = [f"{name} {value:.4g}" for name, value in values.items()]
+        if self.step > self._timed_step:
+            rate = (self.step - self._timed_step) / max(now - self._timed_at, 1e-9)
+            self._timed_step, self._timed_at = self.step, now
+            values["examples_per_second"] = rate * self._batch_size
+            left = (self._num_train_steps - self.step) / rate
+            words.append(f"{rate * self._batch_size:.1f} examples/s")
+            words.append(f"{format_duration(left)} left")
+        logging.info(
+            "Step %d of %d: %s", self.step, self._num_train_steps, ", ".join(words)
+        )
+        summary = v1.Summary(
+            value=[v1.Summary.Value(tag=n, simple_value=v) for n, v in values.items()]
+        )
+        self._writer.add_summary(summary, self.step)
+
+
+class CheckpointListener(v1.train.CheckpointSaverListener):
+    """Calls back after each checkpoint that training itself has written."""
+
+    def __init__(self, prefix: str, on_checkpoint: Callable[[str, int], None]):
+        """Call `on_checkpoint("<prefix>-<step>", step)` after a checkpoint.
+
+        The one that an Estimator writes before the first step is passed over.
+        """
+        self._prefix = prefix
+        self._on_checkpoint = on_checkpoint
+        self._first_step = None
+        self._last_step = None
+
+    def after_save(self, session, global_step_value) -> None:
+        """Call back, once a step."""
+        step = int(global_step_value)
+        if self._first_step is None:
+            self._first_step = step
+        if step in (self._first_step, self._last_step):
+            return
+        self._last_step = step
+        self._on_checkpoint(f"{self._prefix}-{step}", step)

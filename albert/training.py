@@ -1,0 +1,190 @@
+"""The training loop: one model_fn for every task, run by an Estimator."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Optional
+
+import tensorflow as tf
+from absl import logging
+
+from albert import checkpoint as checkpoints
+from albert import distribution, hooks
+from albert.config.training import ReplicaConfig, TrainingConfig
+from albert.errors import UserError
+from albert.modeling.encoder import EncoderBuilder
+from albert.optimization import NOT_FINITE, GlobalBatchOptimizer, learning_rate_at
+from albert.tasks.task import TRAIN, Features, Task
+
+v1 = tf.compat.v1
+
+OnCheckpoint = Callable[[str, int], None]
+
+
+def model_shapes(task: Task, build_encoder: EncoderBuilder) -> dict[str, list[int]]:
+    """Return name -> shape of the variables that a task's model has."""
+    with tf.Graph().as_default():
+        dataset = task.read(TRAIN, 1)
+        features = v1.data.make_one_shot_iterator(dataset).get_next()
+        task.build(features, TRAIN, build_encoder)
+        return {v.op.name: v.shape.as_list() for v in v1.trainable_variables()}
+
+
+def _make_model_fn(
+    task: Task,
+    build_encoder: EncoderBuilder,
+    config: TrainingConfig,
+    plan: Optional[checkpoints.InitialisationPlan],
+    watch: Callable[[dict[str, tf.Tensor]], hooks.ProgressHook],
+):
+    """Return the model_fn of training; it runs once in each replica."""
+
+    def model_fn(features: Features, mode: str) -> tf.estimator.EstimatorSpec:
+        output = task.build(features, mode, build_encoder)
+        losses = distribution.global_losses(output.losses)
+        if plan is not None:
+            checkpoints.initialise(plan)
+        step = v1.train.get_or_create_global_step()
+        rate = learning_rate_at(
+            step + 1,
+            config.learning_rate,
+            config.num_train_steps,
+            config.num_warmup_steps,
+        )
+        variables = v1.trainable_variables()
+        gradients = tf.gradients(losses.share, variables)
+        train_op = GlobalBatchOptimizer(config.optimizer, rate).apply_gradients(
+            list(zip(gradients, variables)), step
+        )
+        total = tf.add_n(list(losses.means.values()))
+        values = {"loss": total, **losses.means, "learning_rate": rate}
+        return tf.estimator.EstimatorSpec(
+            mode,
+            # An Estimator sums what the replicas report; this share of each makes the
+            # sum the loss of the global batch.
+            loss=losses.share,
+            train_op=train_op,
+            training_hooks=[watch(values)],
+        )
+
+    return model_fn
+
+
+def _plan_start(
+    task: Task, build_encoder: EncoderBuilder, config: TrainingConfig
+) -> tuple[int, Optional[checkpoints.InitialisationPlan]]:
+    """Return the step to start from, and what to load before it; say so in the log."""
+    done = checkpoints.latest_step(config.output_dir)
+    if done is not None:
+        logging.info("%s holds a checkpoint of step %d", config.output_dir, done)
+        if done >= config.num_train_steps:
+            logging.warning(
+                "Nothing to train: step %d is at or past num_train_steps %d; raise "
+                "num_train_steps to go on, or give another output_dir to start anew",
+                done,
+                config.num_train_steps,
+            )
+        else:
+            logging.info("Training resumes from step %d", done)
+            if config.init_checkpoint:
+                logging.info("init_checkpoint is not read again in a resumed run")
+        return done, None
+    if config.init_checkpoint is None:
+        logging.info("Training starts from random variables")
+        return 0, None
+    shapes = model_shapes(task, build_encoder)
+    plan = checkpoints.plan_initialisation(shapes, config.init_checkpoint)
+    checkpoints.log_plan(plan)
+    return 0, plan
+
+
+def _run_config(
+    config: TrainingConfig, devices: distribution.Devices
+) -> tf.estimator.RunConfig:
+    return tf.estimator.RunConfig(
+        model_dir=config.output_dir,
+        tf_random_seed=config.random_seed,
+        save_checkpoints_steps=config.save_checkpoints_steps,
+        keep_checkpoint_max=config.keep_checkpoint_max,
+        # The progress hook writes summaries and counts steps.
+        save_summary_steps=0,
+        log_step_count_steps=None,
+        session_config=devices.session_config,
+        train_distribute=devices.strategy,
+    )
+
+
+def _explain_not_finite(config: TrainingConfig, step: int) -> UserError:
+    newest = tf.train.latest_checkpoint(config.output_dir)
+    kept = f"the last good checkpoint is {newest}" if newest else "no checkpoint yet"
+    return UserError(
+        f"training stopped at step {step}: {NOT_FINITE}; {kept}. A lower "
+        "learning_rate or more num_warmup_steps usually helps"
+    )
+
+
+def train(
+    task: Task,
+    build_encoder: EncoderBuilder,
+    config: TrainingConfig,
+    replicas: ReplicaConfig,
+    on_checkpoint: Optional[OnCheckpoint] = None,
+) -> int:
+    """Train, or go on training, in `config.output_dir`.
+
+    Args:
+        task: gives batches and losses.
+        build_encoder: see `albert.modeling.encoder`.
+        config: steps, optimizer, checkpoints.
+        replicas: the devices.
+        on_checkpoint: called with the prefix and step of each checkpoint written.
+
+    Returns:
+        The global step at the end.
+
+    Raises:
+        UserError: the devices or the checkpoint to start from do not fit, or a loss
+            or gradient is not finite (no variable takes it up).
+    """
+    devices = distribution.make_devices(replicas)
+    batch_size = distribution.replica_batch_size(
+        config.train_batch_size, devices.num_replicas
+    )
+    start, plan = _plan_start(task, build_encoder, config)
+    if start >= config.num_train_steps:
+        return start
+    watching: list[hooks.ProgressHook] = []
+
+    def watch(values: dict[str, tf.Tensor]) -> hooks.ProgressHook:
+        hook = hooks.ProgressHook(
+            values,
+            config.output_dir,
+            config.num_train_steps,
+            config.train_batch_size,
+            config.log_every_steps,
+        )
+        watching.append(hook)
+        return hook
+
+    def after_checkpoint(path: str, step: int) -> None:
+        logging.info("Saved checkpoint %s", path)
+        if on_checkpoint is not None:
+            on_checkpoint(path, step)
+
+    estimator = tf.estimator.Estimator(
+        _make_model_fn(task, build_encoder, config, plan, watch),
+        config=_run_config(config, devices),
+    )
+    prefix = os.path.join(config.output_dir, "model.ckpt")
+    try:
+        estimator.train(
+            lambda: task.read(TRAIN, batch_size),
+            max_steps=config.num_train_steps,
+            saving_listeners=[hooks.CheckpointListener(prefix, after_checkpoint)],
+        )
+    except (tf.errors.InvalidArgumentError, v1.train.NanLossDuringTrainingError) as e:
+        if isinstance(e, tf.errors.InvalidArgumentError) and NOT_FINITE not in str(e):
+            raise
+        step = max((hook.step for hook in watching), default=start) + 1
+        raise _explain_not_finite(config, step) from e
+    return config.num_train_steps
