@@ -30,7 +30,6 @@ def _write(folder, text, name="train.conll"):
         ("  O", [" ", "O"]),
         ("\t\tO", ["\t", "O"]),
         ("\u3000 O", ["\u3000", "O"]),
-        ("\u3000\tNN\tO", ["\u3000", "NN", "O"]),
         ("\xa0 O", ["\xa0", "O"]),
         ("\u2028 O", ["\u2028", "O"]),
         ("\u3000", ["\u3000"]),
@@ -40,6 +39,24 @@ def _write(folder, text, name="train.conll"):
 )
 def test_line_is_split_and_a_white_space_character_is_kept(line, fields):
     assert conll.split_fields(line) == fields
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("  O O", [" ", "O", "O"]),
+        ("\u3000\tNN\tO", ["\u3000", "NN", "O"]),
+        (" 中 NN O", ["中", "NN", "O"]),
+        ("中 O", ["中", "O"]),
+    ],
+)
+def test_white_space_column_is_known_by_the_usual_number_of_fields(line, fields):
+    assert conll.split_fields(line, usual=3) == fields
+
+
+def test_indented_line_and_space_column_are_told_apart(tmp_path):
+    found = conll.read_conll(_write(tmp_path, "用 N O\n 图 N O\n  N B-A\n像 N O\n"))
+    assert found.sentences[0].columns == ("用", "图", " ", "像")
 
 
 def test_sentences_know_their_lines(tmp_path):

@@ -7,6 +7,7 @@ tag, between white space; blank lines end sentences.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import Iterator, NamedTuple, Optional, Sequence
 
 from albert import files
@@ -16,8 +17,8 @@ from albert.metrics.tag_schemes import OUTSIDE, Scheme, split_tag
 SUFFIXES = (".conll", ".txt", ".bio", ".bmes")
 SPLIT_NAMES = {"train": "train", "val": "val", "dev": "val", "test": "test"}
 
-# White space of another kind at a line's start is the character itself.
-_INDENTATION = " \t\f\v"
+# A line of nothing else ends a sentence; other white space may be a character.
+_BLANKS = " \t\f\v"
 
 
 class Sentence(NamedTuple):
@@ -73,24 +74,34 @@ def find_splits(data_dir: str) -> dict[str, str]:
     return found
 
 
-def split_fields(line: str) -> list[str]:
+def split_fields(line: str, usual: int = 2) -> list[str]:
     r"""Return the fields of a line, between any white space.
 
-    A white-space character may be a column itself: where only the tag is left, or the
-    line begins with anything but a blank or a tab, the line's first character is the
-    first field. Example: `"\u3000 O"` and `"  O"` give `["\u3000", "O"]`, `[" ", "O"]`.
+    A white-space character may itself be a column: a line that begins with white space
+    and has fewer fields than the file's lines have as a rule is short of that one.
+
+    Args:
+        usual: how many fields a line of the file has as a rule.
+
+    Example: `"\u3000 O"` and `"  O"` give `["\u3000", "O"]` and `[" ", "O"]`.
     """
     fields = line.split()
-    if line[:1].isspace() and (len(fields) < 2 or line[0] not in _INDENTATION):
+    if line[:1].isspace() and len(fields) < max(2, usual):
         return [line[0], *fields]
     return fields
 
 
-def _parse_line(line: str, where: str, labelled: bool) -> tuple[str, str]:
-    """Return the column and tag of a line that is not blank."""
-    if not labelled:
-        return line.strip(_INDENTATION), OUTSIDE
-    fields = split_fields(line)
+def _usual_width(lines: Sequence[str]) -> int:
+    """Return how many fields most lines have that are not blank."""
+    widths = Counter(len(line.split()) for line in lines if not _is_blank(line))
+    return widths.most_common(1)[0][0] if widths else 0
+
+
+def _parse_line(line: str, where: str, usual: int) -> tuple[str, str]:
+    """Return the column and tag of a line that is not blank; "O" in files of one."""
+    if usual == 1:
+        return line.strip(_BLANKS), OUTSIDE
+    fields = split_fields(line, usual)
     if len(fields) < 2:
         raise UserError(
             f"{where} has one column, {fields[0]!r}; a character and its tag are needed"
@@ -104,7 +115,7 @@ def _parse_line(line: str, where: str, labelled: bool) -> tuple[str, str]:
 
 
 def _is_blank(line: str) -> bool:
-    return not line.strip(_INDENTATION)
+    return not line.strip(_BLANKS)
 
 
 def _sentence_ranges(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
@@ -131,10 +142,11 @@ def read_conll(path: str, need_tags: bool = True) -> ConllFile:
     """
     lines = tuple(files.read_lines(path))
     labelled = need_tags or any(len(line.split()) > 1 for line in lines)
+    usual = max(2, _usual_width(lines)) if labelled else 1
     sentences = []
     for start, end in _sentence_ranges(lines):
         parsed = [
-            _parse_line(lines[index], f"{path}: line {index + 1}", labelled)
+            _parse_line(lines[index], f"{path}: line {index + 1}", usual)
             for index in range(start, end)
         ]
         columns, tags = zip(*parsed)
