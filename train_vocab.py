@@ -29,7 +29,9 @@ flags.DEFINE_bool(
 )
 flags.DEFINE_integer("min_frequency", 2, "How often two pieces must meet to be joined.")
 flags.DEFINE_integer(
-    "min_character_frequency", 2, "How often a character must occur to have a token."
+    "min_character_frequency",
+    2,
+    "How often a character must occur to come before pieces of words.",
 )
 flags.DEFINE_list(
     "extra_characters",

@@ -39,11 +39,7 @@ except ImportError:  # an extra: only those who train a vocabulary need it
     tokenizers = None
 
 # Ids of the published Chinese vocabularies: [PAD] 0, [UNK] 100, then these three.
-_FIRST_TOKENS = (
-    PAD,
-    *(f"[unused{number}]" for number in range(1, 100)),
-    *(UNK, CLS, SEP, MASK),
-)
+_FIRST_TOKENS = (PAD, *(f"[unused{n}]" for n in range(1, 100)), UNK, CLS, SEP, MASK)
 _ASCII = string.punctuation + string.digits + string.ascii_letters
 # What Chinese typesetting uses beside ASCII, so that no text lacks it.
 _TYPOGRAPHY = (
@@ -196,8 +192,9 @@ def build_vocabulary(
 ) -> Vocabulary:
     """Return a vocabulary of exactly `config.vocab_size` tokens.
 
-    Where the corpus gives fewer, `[unused100]` and so on fill the rest, with a warning:
-    a model's configuration names a fixed size.
+    Room that the joins leave goes to the rarer characters, most frequent first. What
+    is still missing, since a model's configuration names a fixed size, is filled with
+    `[unused100]` and so on, with a warning.
 
     Args:
         counts: word -> count for each tokenisation it shall serve. A word counts as
@@ -213,10 +210,9 @@ def build_vocabulary(
     for counted in counts:
         words |= counted
         characters |= count_characters(counted)
-    frequent = {
-        c for c, count in characters.items() if count >= config.min_character_frequency
-    }
-    base = list_base_tokens(extra_characters | frequent)
+    ranked = sorted(characters, key=lambda c: (-characters[c], c))
+    kept = [c for c in ranked if characters[c] >= config.min_character_frequency]
+    base = list_base_tokens(extra_characters.union(kept))
     if len(base) > config.vocab_size:
         raise UserError(
             f"vocab_size must be at least {len(base)} (special tokens, characters and "
@@ -225,6 +221,11 @@ def build_vocabulary(
         )
     pieces = train_pieces(words, base, config.vocab_size, config.min_frequency)
     missing = config.vocab_size - len(base) - len(pieces)
+    if missing and len(kept) < len(ranked):
+        kept = ranked[: len(kept) + missing // 2]  # two tokens a character at most
+        base = list_base_tokens(extra_characters.union(kept))
+        pieces = train_pieces(words, base, config.vocab_size, config.min_frequency)
+        missing = config.vocab_size - len(base) - len(pieces)
     if missing:
         logging.warning("Too little text for more tokens: %d are unused ones", missing)
     unused = [f"[unused{number}]" for number in range(100, 100 + missing)]

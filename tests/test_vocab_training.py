@@ -172,13 +172,24 @@ def test_every_chinese_character_has_its_inner_form_and_letters_are_never_unknow
     assert "deep" in tokens
 
 
-def test_rare_characters_are_left_out_and_extra_ones_are_in(tmp_path):
+def test_rare_characters_only_take_room_that_is_left_and_extra_ones_are_in(tmp_path):
     extra = write(tmp_path / "extra.txt", "罕見\n㐀 \n")
-    vocabulary, _ = train(
-        tmp_path, "常常 鼩", min_character_frequency=2, extra_characters=(extra,)
-    )
-    assert {"常", "##常", "罕", "##見", "㐀"} <= set(vocabulary.tokens)
-    assert "鼩" not in vocabulary
+    text = "常常常 鼩鼩鲀鲀鮈"
+    settings = {"min_character_frequency": 3, "extra_characters": (extra,)}
+    size = len(list_base_tokens("常罕見㐀"))
+    full, _ = train(tmp_path, text, vocab_size=size, **settings)
+    assert {"常", "##常", "罕", "##見", "㐀"} <= set(full.tokens)
+    assert not {"鼩", "鲀", "鮈"} & set(full.tokens)
+    # Room for two more: the most frequent, and none is half there.
+    roomier, _ = train(tmp_path, text, vocab_size=size + 5, **settings)
+    assert {"鼩", "##鼩", "鲀", "##鲀", "[unused100]"} <= set(roomier.tokens)
+    assert "鮈" not in roomier
+
+
+def test_a_small_corpus_keeps_each_of_its_characters_and_words(tmp_path):
+    vocabulary, [coverage] = train(tmp_path, "模型鼩 naïfs naïfs", vocab_size=1000)
+    assert not coverage.unknown_words
+    assert {"##鼩", "naïfs"} <= set(vocabulary.tokens)
 
 
 def test_lower_cased_training_sees_no_capitals_or_accents(tmp_path):
@@ -196,8 +207,11 @@ def test_both_cases_hold_both_and_count_no_word_twice(tmp_path):
         tmp_path, "BERT BERT once 鼩\n", both_cases=True, do_lower_case=True
     )
     assert {"BERT", "bert"} <= set(vocabulary.tokens)
-    assert not {"once", "on", "##ce", "鼩"} & set(vocabulary.tokens)
+    assert not {"once", "on", "##ce"} & set(vocabulary.tokens)
     assert len(coverages) == 2
+    # One 鼩 is none too many for a vocabulary that just holds ASCII.
+    size = len(list_base_tokens([]))
+    assert "鼩" not in train(tmp_path, "鼩", both_cases=True, vocab_size=size)[0]
 
 
 def test_the_same_corpus_gives_the_same_vocabulary_in_another_process(repo, tmp_path):

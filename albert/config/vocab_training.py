@@ -17,7 +17,8 @@ class VocabTrainingConfig:
         both_cases: train on the text both as it is and lower-cased, for a vocabulary
             that serves either way; `do_lower_case` is then without effect.
         min_frequency: how often two pieces must meet to be joined.
-        min_character_frequency: how often a character must occur to have a token.
+        min_character_frequency: how often a character must occur to come before all
+            joins; rarer ones take what room the joins leave.
         extra_characters: characters that are in whatever the corpus holds: names of
             character sets ("gb2312"), or of UTF-8 files.
     """
