@@ -100,7 +100,7 @@ def _evaluate(task, build_encoder, config: PretrainingConfig, held_out: bool) ->
         max_batches = max_batches or STAND_IN_EVAL_STEPS
         logging.warning(
             "No --eval_input_file: evaluating on %d batches at most of the training "
-            "files; this says nothing about unseen text",
+            "files, which says nothing about unseen text",
             max_batches,
         )
     evaluator = CheckpointEvaluator(

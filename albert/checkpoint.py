@@ -161,11 +161,23 @@ def write_variables(prefix: str, variables: Mapping[str, np.ndarray]) -> None:
         session.run(save, {h: variables[n] for h, n in zip(holders, names)})
 
 
+def write_state(folder: str, name: str) -> None:
+    """Write the file `checkpoint`, which names the newest one, with a relative path."""
+    v1.train.update_checkpoint_state(folder, name)
+
+
 def slim_names(checkpoint: str, keep_pretraining_heads: bool = True) -> list[str]:
-    """Return the names of a checkpoint's model variables, without training state."""
-    return [
+    """Return the names of a checkpoint's model variables, without training state.
+
+    Raises:
+        UserError: there is none.
+    """
+    names = [
         name
         for name in sorted(read_shapes(checkpoint))
         if not is_training_state(name)
         and (keep_pretraining_heads or not name.startswith(PRETRAINING_HEADS))
     ]
+    if not names:
+        raise UserError(f"checkpoint {checkpoint} holds no variable of a model")
+    return names

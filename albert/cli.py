@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging as standard_logging
-import os
 import sys
 import warnings
 from typing import Callable, NoReturn, Sequence
@@ -11,10 +10,6 @@ from typing import Callable, NoReturn, Sequence
 from absl import app, flags, logging
 
 from albert.errors import UserError
-
-# TensorFlow reads this when it is imported: without it, each start prints a page of
-# device registrations. Set it to 0 to see them.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def quiet_tensorflow() -> None:

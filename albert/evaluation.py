@@ -136,7 +136,7 @@ class BestCheckpoint:
         kept = [*checkpoints.slim_names(checkpoint), checkpoints.GLOBAL_STEP]
         variables = checkpoints.read_variables(checkpoint, kept)
         checkpoints.write_variables(os.path.join(temporary, name), variables)
-        v1.train.update_checkpoint_state(temporary, name)
+        checkpoints.write_state(temporary, name)
         record = {
             "checkpoint": name,
             "step": int(step),

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Optional
+from typing import Any, Mapping, Optional, Sequence
 
 from absl import logging
 
 from albert import __version__, files
-from albert.config.model import AlbertConfig
+from albert.config.model import AlbertConfig, load_albert_config
 from albert.errors import UserError
 from albert.tokenization import Vocabulary, load_vocabulary
 
@@ -85,6 +85,34 @@ def check_vocabulary_size(vocabulary: VocabularyId, config: AlbertConfig) -> Non
         raise UserError(
             f"the config's vocab_size is {config.vocab_size}, but {vocabulary.path} "
             f"has {vocabulary.size} tokens"
+        )
+
+
+def check_companions(
+    config_file: str,
+    vocabulary_file: str,
+    checkpoint: str,
+    shapes: Mapping[str, Sequence[int]],
+) -> None:
+    """Stop unless a config, a vocabulary and a checkpoint are of one model.
+
+    Args:
+        shapes: name -> shape of the checkpoint's variables.
+
+    Raises:
+        UserError: the vocabulary has another size than the config, is not the one named
+            beside the checkpoint, or the word embeddings have another shape.
+    """
+    config = load_albert_config(config_file)
+    vocabulary = identify(load_vocabulary(vocabulary_file))
+    check_vocabulary_size(vocabulary, config)
+    check_vocabulary_pair(vocabulary, checkpoint)
+    name = "bert/embeddings/word_embeddings"
+    wanted = [config.vocab_size, config.embedding_size]
+    if name in shapes and list(shapes[name]) != wanted:
+        raise UserError(
+            f"checkpoint {checkpoint}: {name} has shape {list(shapes[name])}, but "
+            f"{config_file} asks for {wanted}"
         )
 
 

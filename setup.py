@@ -1,0 +1,35 @@
+"""Installs the package `albert`; the scripts run from the checkout."""
+
+import pathlib
+import re
+
+import setuptools
+
+ROOT = pathlib.Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.*)"', (ROOT / "albert/__init__.py").read_text(encoding="utf-8")
+).group(1)
+
+setuptools.setup(
+    name="albert",
+    version=VERSION,
+    description="Chinese ALBERT: pretraining data, pretraining and NER, TensorFlow 1.x",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    packages=setuptools.find_packages(include=["albert", "albert.*"]),
+    python_requires=">=3.9,<3.12",  # TensorFlow 2.15, the last with Estimator
+    install_requires=[
+        "tensorflow>=2.15.1,<2.16",
+        "numpy>=1.23,<2",
+        "jieba>=0.42.1,<0.43",
+        "absl-py>=1.0,<3",
+        "seqeval>=1.2.2,<2",
+        "tqdm>=4.60,<5",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.15.1,<2.16"],
+        "rjieba": ["rjieba>=0.1.11,<1"],
+        "vocab": ["tokenizers>=0.15,<1"],
+        "test": ["pytest>=7,<10", "ruff>=0.6"],
+    },
+)
