@@ -29,7 +29,7 @@ setuptools.setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.15.1,<2.16"],
         "rjieba": ["rjieba>=0.1.11,<1"],
-        "vocab": ["tokenizers>=0.15,<1"],
-        "test": ["pytest>=7,<10", "ruff>=0.6"],
+        "vocab": ["tokenizers>=0.13.3,<1"],
+        "test": ["pytest>=7,<10", "ruff>=0.6", "tokenizers>=0.13.3,<1"],
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from typing import Mapping, NamedTuple, Sequence
 
@@ -39,7 +40,7 @@ def resolve(path: str, flag: str) -> str:
         raise UserError(
             f"--{flag}: no checkpoint {prefix}: {prefix}.index does not exist"
         )
-    if not v1.train.checkpoint_exists(prefix):
+    if not glob.glob(f"{glob.escape(prefix)}.data-*"):
         raise UserError(f"--{flag}: checkpoint {prefix} lacks its .data file")
     return prefix
 
@@ -106,13 +107,13 @@ def plan_initialisation(
     loaded = sorted(set(model) & set(found))
     if not loaded:
         raise UserError(
-            f"init_checkpoint {checkpoint} shares no variable with the model: it has "
+            f"checkpoint {checkpoint} shares no variable with the model: it has "
             f"{', '.join(sorted(found)[:3])}, the model {', '.join(sorted(model)[:3])}"
         )
     for name in loaded:
         if list(found[name]) != list(model[name]):
             raise UserError(
-                f"init_checkpoint {checkpoint}: {name} has shape {list(found[name])}, "
+                f"checkpoint {checkpoint}: {name} has shape {list(found[name])}, "
                 f"the model's is {list(model[name])}; is it the checkpoint's config?"
             )
     return InitialisationPlan(
@@ -121,6 +122,25 @@ def plan_initialisation(
         tuple(sorted(set(model) - set(found))),
         tuple(sorted(set(found) - set(model))),
     )
+
+
+def check_complete(model: Mapping[str, Sequence[int]], checkpoint: str) -> None:
+    """Stop unless a checkpoint holds every variable of a model in its shape.
+
+    A Saver restores a variable of another shape without a word.
+
+    Args:
+        model: name -> shape of the model's variables.
+
+    Raises:
+        UserError: the first variable that is missing or has another shape.
+    """
+    plan = plan_initialisation(model, checkpoint)
+    if plan.fresh:
+        raise UserError(
+            f"checkpoint {checkpoint} lacks {plan.fresh[0]}"
+            f"{' and others' if len(plan.fresh) > 1 else ''}: it is of another model"
+        )
 
 
 def log_plan(plan: InitialisationPlan) -> None:

@@ -50,6 +50,8 @@ def run_main(main: Callable[[list[str]], None]) -> None:
         logging.set_verbosity(logging.INFO)
         logging.use_absl_handler()
         quiet_tensorflow()
+        for stream in (sys.stdout, sys.stderr):  # Chinese under a Latin locale
+            stream.reconfigure(errors="backslashreplace")
         try:
             main(list(argv[1:]))
         except UserError as error:

@@ -52,7 +52,9 @@ class CheckpointEvaluator:
             output = task.build(iterator.get_next(), mode, build_encoder)
             self._predictions = dict(output.predictions)
             self._start = iterator.initializer
-            self._saver = v1.train.Saver(v1.trainable_variables())
+            variables = v1.trainable_variables()
+            self._shapes = {v.op.name: v.shape.as_list() for v in variables}
+            self._saver = v1.train.Saver(variables)
             config = v1.ConfigProto(allow_soft_placement=True)
             config.gpu_options.allow_growth = True
             self._session = v1.Session(graph=graph, config=config)
@@ -64,12 +66,13 @@ class CheckpointEvaluator:
             UserError: the checkpoint lacks a variable of the model, or has another
                 shape of it.
         """
+        checkpoints.check_complete(self._shapes, checkpoint)
         try:
             with self._session.graph.as_default():  # else the Saver takes it for eager
                 self._saver.restore(self._session, checkpoint)
-        except (tf.errors.OpError, ValueError) as error:
+        except tf.errors.OpError as error:
             first = str(error).splitlines()[0]
-            raise UserError(f"checkpoint {checkpoint} does not fit: {first}") from error
+            raise UserError(f"checkpoint {checkpoint}: {first}") from error
         self._session.run(self._start)
         done = 0
         while self._max_batches is None or done < self._max_batches:

@@ -93,6 +93,7 @@ class ProgressHook(v1.train.SessionRunHook):
             value=[v1.Summary.Value(tag=n, simple_value=v) for n, v in values.items()]
         )
         self._writer.add_summary(summary, self.step)
+        self._writer.flush()  # so that TensorBoard shows it now
 
 
 class CheckpointListener(v1.train.CheckpointSaverListener):

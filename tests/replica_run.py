@@ -1,0 +1,61 @@
+"""Trains a recorded model in a process of its own: `replica_run.py REPLICAS OUT BATCH`.
+
+Logical CPU devices are made once a process, so each number of replicas needs its own.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from albert.config.training import ReplicaConfig, TrainingConfig
+from albert.tasks.pretraining import PretrainingTask
+from albert.training import train
+from tests.golden import Golden
+
+POSTLN = pathlib.Path(__file__).parent / "testdata/modeling/postln"
+STEPS = 10
+
+
+def uneven_examples(golden: Golden) -> dict[str, np.ndarray]:
+    """The 18 recorded examples with 1 to 6 masks, few in some and many in others."""
+    batches = [golden.batch(index) for index in range(3)]
+    data = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
+    for row in range(18):
+        masks = (1, 1, 1, 6, 6, 5)[row % 6]
+        data["masked_lm_weights"][row] = np.arange(6) < masks
+    return data
+
+
+class FixedOrder(PretrainingTask):
+    """Reads the same examples in the same order, whatever the number of replicas."""
+
+    def __init__(self, golden: Golden):
+        super().__init__(golden.config, 40, 6)
+        self._examples = uneven_examples(golden)
+
+    def read(self, mode, batch_size):
+        dataset = tf.data.Dataset.from_tensor_slices(self._examples)
+        return dataset.repeat().batch(batch_size, drop_remainder=True)
+
+
+def run(num_replicas: int, output_dir: str, batch_size: int) -> None:
+    golden = Golden(POSTLN)
+    config = TrainingConfig(
+        output_dir=output_dir,
+        learning_rate=0.00176,
+        num_train_steps=STEPS,
+        num_warmup_steps=2,
+        train_batch_size=batch_size,
+        save_checkpoints_steps=STEPS,
+        init_checkpoint=golden.checkpoint,
+    )
+    replicas = ReplicaConfig(num_cpu_replicas=num_replicas)
+    train(FixedOrder(golden), golden.build_encoder, config, replicas)
+
+
+if __name__ == "__main__":
+    run(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,111 @@
+"""Several replicas on one global batch do what one replica does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from albert import distribution
+from albert.config.training import ReplicaConfig
+from albert.errors import UserError
+from albert.tasks.task import LossTerm
+from tests.golden import Golden, placeholders, relative_error
+
+v1 = tf.compat.v1
+KEY_BIAS = "bert/encoder/layer_shared/attention/self/key/bias"
+
+
+def train_in_own_process(repo, num_replicas, output_dir, batch_size=6):
+    script = "tests.replica_run"
+    arguments = [str(num_replicas), str(output_dir), str(batch_size)]
+    subprocess.run(
+        [sys.executable, "-m", script, *arguments], cwd=repo, check=True, timeout=240
+    )
+    return str(output_dir / "model.ckpt-10")
+
+
+@pytest.fixture(scope="module")
+def one_replica(repo, tmp_path_factory):
+    return train_in_own_process(repo, 1, tmp_path_factory.mktemp("one"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_replicas", [2, 3])
+def test_replicas_end_with_the_weights_of_one(
+    repo, testdata, tmp_path, one_replica, num_replicas
+):
+    several = train_in_own_process(repo, num_replicas, tmp_path)
+    wanted, found = (tf.train.load_checkpoint(c) for c in (one_replica, several))
+    names = set(wanted.get_variable_to_shape_map())
+    assert names == set(found.get_variable_to_shape_map())
+    # Attention does not depend on the key bias: its gradient is rounding, which LAMB
+    # scales up. That it changes nothing is seen in the outputs below.
+    for name in names:
+        if not name.startswith(KEY_BIAS):
+            error = relative_error(found.get_tensor(name), wanted.get_tensor(name))
+            assert error < 1e-5, name
+    golden = Golden(testdata / "modeling/postln")
+    start = tf.train.load_checkpoint(golden.checkpoint)
+    kernel = "bert/pooler/dense/kernel"
+    moved = relative_error(found.get_tensor(kernel), start.get_tensor(kernel))
+    assert moved > 1e-3  # training did move the weights
+    outputs = [sequence_output(golden, c) for c in (one_replica, several)]
+    assert relative_error(outputs[1], outputs[0]) < 1e-5
+
+
+def sequence_output(golden, checkpoint):
+    with tf.Graph().as_default():
+        inputs = placeholders(golden.batch(0))
+        encoded = golden.build_encoder(
+            inputs["input_ids"], inputs["input_mask"], inputs["segment_ids"]
+        )
+        with v1.Session() as session:
+            v1.train.Saver().restore(session, checkpoint)
+            feed = {inputs[n]: value for n, value in golden.batch(0).items()}
+            return session.run(encoded.sequence, feed)
+
+
+def test_losses_are_divided_by_the_weight_and_summed():
+    terms = {
+        "a": LossTerm(tf.constant(6.0), tf.constant(3.0)),
+        "b": LossTerm(tf.constant(1.0), tf.constant(3.0), epsilon=1.0),
+    }
+    losses = distribution.global_losses(terms)
+    assert float(losses.means["a"]) == 2.0
+    assert float(losses.means["b"]) == 0.25
+    assert float(losses.share) == 2.25
+
+
+def test_batch_of_a_replica_is_its_share_of_the_global_batch():
+    assert distribution.replica_batch_size(64, 2) == 32
+
+
+@pytest.mark.parametrize(("batch", "hint"), [(64, "use 63 or 66"), (2, "use 3$")])
+def test_batch_that_does_not_divide_is_refused_with_ones_that_do(batch, hint):
+    with pytest.raises(UserError, match=hint):
+        distribution.replica_batch_size(batch, 3)
+
+
+def test_more_gpus_than_are_visible_are_refused():
+    there = len(tf.config.list_physical_devices("GPU"))
+    with pytest.raises(UserError, match=f"num_gpus is 99, but TensorFlow sees {there}"):
+        distribution.make_devices(ReplicaConfig(num_gpus=99))
+
+
+def test_gpus_and_cpu_replicas_together_are_refused():
+    with pytest.raises(UserError, match="give one of the two"):
+        ReplicaConfig(num_gpus=1, num_cpu_replicas=2)
+
+
+def test_an_average_of_replica_means_would_differ(testdata):
+    # The trap this module avoids: on these examples the two ways do not agree.
+    from tests.replica_run import uneven_examples
+
+    weights = uneven_examples(Golden(testdata / "modeling/postln"))["masked_lm_weights"]
+    counts = weights[:6].sum(axis=1)
+    assert np.ptp(counts.reshape(2, 3).sum(axis=1)) > 0
+    assert np.ptp(counts.reshape(3, 2).sum(axis=1)) > 0
