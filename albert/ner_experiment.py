@@ -1,0 +1,269 @@
+"""Fine-tuning for named entities: read and check all, train, evaluate, predict."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any, Mapping, NamedTuple
+
+from absl import logging
+
+from albert import checkpoint as checkpoints
+from albert import files, model_dir
+from albert.config.ner import FineTuningConfig, NerRunConfig
+from albert.config.training import ReplicaConfig, TrainingConfig
+from albert.data.conll import ConllFile, check_scheme, find_splits, read_conll
+from albert.errors import UserError
+from albert.evaluation import BestCheckpoint, CheckpointEvaluator, write_results
+from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
+from albert.ner_model import NerModel, choose_labels, load_model, save_labels
+from albert.tasks.ner import NerTask
+from albert.tasks.ner_data import DataCounts, count_data, make_examples
+from albert.tasks.ner_output import Report, make_report, write_predictions
+from albert.tasks.task import EVAL, PREDICT
+from albert.training import train
+
+BEST_METRIC = "eval_f"
+
+# The name, among the splits, of a file that is only to be labelled.
+_PREDICT = "predict"
+
+
+class Split(NamedTuple):
+    """A file to train on, to evaluate on or to label."""
+
+    name: str
+    conll: ConllFile
+    task: NerTask
+
+
+def choose_splits(run: NerRunConfig, found: Mapping[str, str]) -> list[str]:
+    """Return which of the `found` splits ("train", "val", "test") a run reads.
+
+    Raises:
+        UserError: one that the run needs is not there.
+    """
+    held_out = [name for name in ("val", "test") if name in found]
+    wanted = set()
+    if run.do_train:
+        if "train" not in found:
+            raise UserError(f"--data_dir: {run.data_dir} holds no train file")
+        wanted |= {"train", "val"}
+    if run.do_eval or (run.do_predict and not run.predict_file):
+        if not held_out:
+            raise UserError(f"--data_dir: {run.data_dir} holds no val or test file")
+        wanted |= set(held_out if run.do_eval else held_out[-1:])
+    return [name for name in ("train", "val", "test") if name in wanted & set(found)]
+
+
+def read_files(run: NerRunConfig) -> dict[str, ConllFile]:
+    """Return the files that a run reads: split, or "predict", -> file.
+
+    Raises:
+        UserError: a file is missing or wrong.
+    """
+    found = find_splits(run.data_dir) if run.data_dir else {}
+    read = {}
+    for name in choose_splits(run, found):
+        # Labels of a test file that is only to be labelled may be missing.
+        need_tags = run.do_eval or name != "test"
+        read[name] = read_conll(found[name], need_tags)
+    if run.predict_file:
+        matches = files.expand_globs(run.predict_file, "predict_file")
+        if len(matches) > 1:
+            raise UserError(f"--predict_file: one file, got {len(matches)}")
+        read[_PREDICT] = read_conll(matches[0], need_tags=False)
+    return read
+
+
+def log_counts(name: str, path: str, counts: DataCounts) -> None:
+    """Log what a file holds, and warn of what is odd in it."""
+    logging.info(
+        "%s (%s): %d sentences, %d characters, %d entities; %d sentences in several "
+        "windows, %d characters are [UNK]",
+        name,
+        path,
+        counts.sentences,
+        counts.characters,
+        counts.entities,
+        counts.windowed,
+        counts.unknown,
+    )
+    if counts.illegal:
+        logging.warning(
+            "%s: %d illegal transitions between tags; the loss mends them (see "
+            "target_tags), the strict score takes them as they are",
+            name,
+            counts.illegal,
+        )
+    for kind, tags in counts.unseen.items():
+        logging.warning(
+            "%s: type %s (%d tags) is not in the training data; the loss reads it as "
+            "O, the scores count its entities as missed",
+            name,
+            kind,
+            tags,
+        )
+
+
+def make_split(name: str, conll: ConllFile, model: NerModel, seed: int) -> Split:
+    """Turn a file into a task; log what it holds."""
+    check_scheme(conll, model.label_set.scheme)
+    sentences = conll.sentences
+    examples = make_examples(
+        sentences, model.tokenizer, model.label_set, model.config.max_seq_length
+    )
+    log_counts(name, conll.path, count_data(sentences, examples, model.label_set))
+    task = NerTask(
+        model.config,
+        model.label_set,
+        sentences,
+        examples,
+        model.encoder.initializer_range,
+        seed,
+    )
+    return Split(name, conll, task)
+
+
+def train_model(
+    run: NerRunConfig,
+    splits: Mapping[str, Split],
+    build_encoder: EncoderBuilder,
+    tuning: FineTuningConfig,
+    replicas: ReplicaConfig,
+) -> None:
+    """Train; after each epoch evaluate on val and keep the best checkpoint."""
+    sentences = len(splits["train"].conll.sentences)
+    steps, warmup, epoch = tuning.count_steps(sentences)
+    config = TrainingConfig(
+        output_dir=run.output_dir,
+        learning_rate=tuning.learning_rate,
+        num_train_steps=steps,
+        num_warmup_steps=warmup,
+        train_batch_size=tuning.train_batch_size,
+        save_checkpoints_steps=epoch,
+        optimizer="adamw",
+        init_checkpoint=run.init_checkpoint,
+        random_seed=tuning.random_seed,
+        log_every_steps=epoch,
+    )
+    logging.info("%d sentences, %d steps, an epoch is %d", sentences, steps, epoch)
+    task = splits["train"].task
+    if "val" not in splits:
+        logging.warning("No val file: the last checkpoint counts as the best one")
+        train(task, build_encoder, config, replicas)
+        return
+    best = BestCheckpoint(run.output_dir, BEST_METRIC)
+
+    @functools.cache
+    def evaluator() -> CheckpointEvaluator:
+        # Not before training has set up its devices: no session may run until then.
+        return CheckpointEvaluator(
+            splits["val"].task, build_encoder, tuning.eval_batch_size
+        )
+
+    def evaluate(path: str, step: int) -> None:
+        results = evaluator().evaluate(path)
+        names = ("eval_f", "eval_precision", "eval_recall", "loss")
+        words = ", ".join(f"{name} {results[name]:.4f}" for name in names)
+        logging.info("Step %d on val: %s", step, words)
+        best.offer(path, step, results)
+
+    train(task, build_encoder, config, replicas, evaluate)
+
+
+def choose_checkpoint(output_dir: str) -> str:
+    """Return the best checkpoint on val, the last one where none was evaluated."""
+    best = BestCheckpoint(output_dir, BEST_METRIC).path
+    chosen = best or checkpoints.resolve(output_dir, "output_dir")
+    logging.info("Using %s, %s", chosen, "the best on val" if best else "the last one")
+    return chosen
+
+
+def write_report(folder: str, split: str, suffix: str, report: Report, step: int):
+    """Write and log scores: `eval_results<suffix>.txt`, `entity_scores<suffix>.txt`."""
+    results = {**report.metrics(), checkpoints.GLOBAL_STEP: step}
+    path = os.path.join(folder, f"eval_results{suffix}.txt")
+    table = os.path.join(folder, f"entity_scores{suffix}.txt")
+    write_results(path, results)
+    files.write_text(table, report.table() + "\n")
+    logging.info("***** Results on %s *****\n%s", split, report.table())
+    for name in sorted(results):
+        logging.info("  %s = %s", name, results[name])
+    logging.info("Written to %s and %s", path, table)
+
+
+def label_splits(
+    run: NerRunConfig,
+    splits: Mapping[str, Split],
+    model: NerModel,
+    build_encoder: EncoderBuilder,
+    batch_size: int,
+) -> None:
+    """Label val and test for their scores, test or another file for predictions.
+
+    The scores without a suffix are those of test, or of val where there is no test.
+    """
+    checkpoint = choose_checkpoint(run.output_dir)
+    step = checkpoints.read_variables(checkpoint, [checkpoints.GLOBAL_STEP])
+    main = "test" if "test" in splits else "val"
+    for name in ("val", "test", _PREDICT):
+        scored = run.do_eval and name != _PREDICT
+        predicted = run.do_predict and name == (_PREDICT if run.predict_file else main)
+        if name not in splits or not (scored or predicted):
+            continue
+        conll, task = splits[name].conll, splits[name].task
+        evaluator = CheckpointEvaluator(
+            task, build_encoder, batch_size, EVAL if scored else PREDICT
+        )
+        labelling = task.label(evaluator.batches(checkpoint))
+        evaluator.close()
+        scheme = model.label_set.scheme
+        if scored:
+            gold = [sentence.tags for sentence in conll.sentences]
+            report = make_report(gold, labelling.tags, labelling.loss, scheme)
+            suffix = "" if name == main else f"_{name}"
+            step_value = int(step[checkpoints.GLOBAL_STEP])
+            write_report(run.output_dir, name, suffix, report, step_value)
+        if predicted:
+            label = os.path.basename(conll.path) if name == _PREDICT else name
+            stem = f"predictions_{os.path.splitext(label)[0]}"
+            written = write_predictions(
+                os.path.join(run.output_dir, stem), conll, labelling.tags, scheme
+            )
+            logging.info("Predictions written to %s and %s", *written)
+
+
+def run_experiment(
+    run: NerRunConfig,
+    given: Mapping[str, Any],
+    tuning: FineTuningConfig,
+    replicas: ReplicaConfig,
+) -> None:
+    """Do what `run` says; all input is checked before anything is written.
+
+    Args:
+        run: the steps and files.
+        given: settings of `NerConfig` that the user named; the others are the
+            defaults in training, and the model's own without.
+        tuning: how to train, and the batch size of evaluation.
+        replicas: the devices to train on.
+
+    Raises:
+        UserError: a file, a setting or a checkpoint is wrong or does not fit.
+    """
+    conll_files = read_files(run)
+    label_set, config = choose_labels(run.output_dir, given, conll_files.get("train"))
+    model = load_model(run, label_set, config)
+    splits = {
+        name: make_split(name, conll, model, tuning.random_seed)
+        for name, conll in conll_files.items()
+    }
+    build_encoder = make_encoder_builder(model.encoder)
+    if run.do_train:
+        vocabulary = model_dir.identify(model.tokenizer.vocabulary)
+        model_dir.prepare(run.output_dir, model.encoder, vocabulary, run.vocab_file)
+        save_labels(run.output_dir, label_set, config)
+        train_model(run, splits, build_encoder, tuning, replicas)
+    if run.do_eval or run.do_predict:
+        label_splits(run, splits, model, build_encoder, tuning.eval_batch_size)
