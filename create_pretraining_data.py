@@ -1,0 +1,117 @@
+"""Create pretraining records (TFRecord) from raw text.
+
+Input: UTF-8 text, one sentence a line, a blank line between documents. Output: record
+files for run_pretraining.py, and beside each its metadata, <output>.json.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from absl import flags
+
+from albert import cli, files
+from albert.config.pretraining_data import PretrainingDataConfig
+from albert.data import runner, summary
+from albert.errors import UserError
+from albert.word_segmentation import MARKERS, SEGMENTERS
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string(
+    "input_file",
+    None,
+    "Text files: names and globs, separated by commas. Further file names on the "
+    "command line, as from a glob that the shell expands, are input files too.",
+)
+flags.DEFINE_string(
+    "output_file",
+    None,
+    "TFRecord files, separated by commas; the instances go to them in turn.",
+)
+flags.DEFINE_string("vocab_file", None, "The vocabulary, one token a line.")
+flags.DEFINE_bool("do_lower_case", True, "Lower-case the text and strip accents.")
+flags.DEFINE_bool(
+    "do_whole_word_mask", False, "Mask the tokens of a word together, not one by one."
+)
+flags.DEFINE_integer("max_seq_length", 128, "Tokens of an instance, padded to this.")
+flags.DEFINE_integer(
+    "max_predictions_per_seq",
+    None,
+    "Masked tokens of an instance at most. Left out, it is "
+    "int(max_seq_length * masked_lm_prob), the only value that is accepted.",
+)
+flags.DEFINE_bool(
+    "allow_mismatched_predictions",
+    False,
+    "Accept another max_predictions_per_seq, such as BERT's 20 for 128 and 0.15, with "
+    "a warning.",
+)
+flags.DEFINE_integer("random_seed", 12345, "Seed of the random numbers.")
+flags.DEFINE_integer(
+    "dupe_factor", 10, "Passes over the text, each with other pairs and masks."
+)
+flags.DEFINE_float("masked_lm_prob", 0.15, "Share of the tokens to mask.")
+flags.DEFINE_float(
+    "short_seq_prob", 0.1, "Share of the document passes that aim at shorter instances."
+)
+flags.DEFINE_bool(
+    "non_chinese", False, "The text is not Chinese: leave out word segmentation."
+)
+flags.DEFINE_enum(
+    "segmenter",
+    "jieba",
+    SEGMENTERS,
+    "What finds Chinese words: jieba, or rjieba, the same in Rust and much faster.",
+)
+flags.DEFINE_enum(
+    "whole_word_spans",
+    "reference",
+    tuple(MARKERS),
+    "What counts as a Chinese word: reference, as in albert_zh, words of at most three "
+    "characters that are anywhere among the sentence's words; or exact, the "
+    "segmenter's words where they stand, of any length, so that the four characters of "
+    "神经网络 are masked together.",
+)
+flags.DEFINE_bool(
+    "continuation_labels",
+    True,
+    "Predict, inside a Chinese word, the ## form of a character: ##灸 for the second "
+    "of 艾灸, as in albert_zh; otherwise 灸.",
+)
+
+
+def make_config(extra_files: list[str]) -> PretrainingDataConfig:
+    """Return the configuration that the flags and the words after them ask for."""
+    for name in extra_files:
+        if not os.path.exists(name):
+            raise UserError(
+                f"unexpected argument {name!r}: there is no such input file, and "
+                "flags are given as --name=value"
+            )
+    values = {
+        name: FLAGS[name].value
+        for name in (f.name for f in dataclasses.fields(PretrainingDataConfig))
+        if name not in ("input_file", "output_file")
+    }
+    inputs = files.expand_globs([FLAGS.input_file, *extra_files], "input_file")
+    outputs = [name.strip() for name in FLAGS.output_file.split(",") if name.strip()]
+    return PretrainingDataConfig(tuple(inputs), tuple(outputs), **values)
+
+
+def main(arguments: list[str]) -> None:
+    report = runner.create_pretraining_data(make_config(arguments))
+    print("\nThe first instances. " + summary.LEGEND)
+    for text in report.shown:
+        print("\n" + text)
+    print()
+    for line in summary.describe_counts(report.counts):
+        print(line)
+    for path, count in report.output_files.items():
+        print(f"{path}: {count:,} instances; metadata in {path}.json")
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["input_file", "output_file", "vocab_file"])
+    cli.run_main(main)
