@@ -21,6 +21,10 @@ Word = tuple[str, list[str]]
 # What albert_zh takes for a Chinese character: the first block of ideographs.
 _CHINESE = re.compile("[\u4e00-\u9fa5]")
 _LONGEST_MATCH = 3  # albert_zh looks for words of up to three tokens
+# Ideographs that jieba takes for signs, each by itself, and rjieba for letters.
+_BEYOND_JIEBA = re.compile(
+    "([\u3400-\u4dbf\u9fd6-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)"
+)
 
 
 @functools.lru_cache(maxsize=1 << 17)
@@ -46,7 +50,16 @@ def _load_rjieba() -> Cut:
         raise UserError(
             "--segmenter=rjieba needs the package rjieba: pip install rjieba"
         ) from error
-    return rjieba.Jieba().cut
+    cut = rjieba.Jieba().cut
+
+    def cut_as_jieba(text: str) -> list[str]:
+        parts = _BEYOND_JIEBA.split(text)
+        words = cut(parts[0])
+        for rare, part in zip(parts[1::2], parts[2::2]):
+            words += [*rare, *cut(part)]
+        return words
+
+    return cut_as_jieba
 
 
 _LOADERS = {"jieba": _load_jieba, "rjieba": _load_rjieba}
@@ -58,7 +71,7 @@ def load_segmenter(name: str) -> Cut:
 
     Args:
         name: "jieba", the reference, or "rjieba", the same algorithm and dictionary
-            in Rust; they agree on Chinese words and differ in runs of other signs.
+            in Rust; they agree on Chinese words and may differ in other signs.
 
     Raises:
         UserError: the package is not installed.
