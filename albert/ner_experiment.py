@@ -21,7 +21,7 @@ from albert.tasks.ner import NerTask
 from albert.tasks.ner_data import DataCounts, count_data, make_examples
 from albert.tasks.ner_output import Report, make_report, write_predictions
 from albert.tasks.task import EVAL, PREDICT
-from albert.training import train
+from albert.training import model_shapes, train
 
 BEST_METRIC = "eval_f"
 
@@ -123,6 +123,15 @@ def make_split(name: str, conll: ConllFile, model: NerModel, seed: int) -> Split
         seed,
     )
     return Split(name, conll, task)
+
+
+def check_start(
+    run: NerRunConfig, task: NerTask, build_encoder: EncoderBuilder
+) -> None:
+    """Raise UserError where training cannot start from `init_checkpoint`."""
+    if run.init_checkpoint and checkpoints.latest_step(run.output_dir) is None:
+        shapes = model_shapes(task, build_encoder)
+        checkpoints.plan_initialisation(shapes, run.init_checkpoint)
 
 
 def train_model(
@@ -261,6 +270,7 @@ def run_experiment(
     }
     build_encoder = make_encoder_builder(model.encoder)
     if run.do_train:
+        check_start(run, splits["train"].task, build_encoder)
         vocabulary = model_dir.identify(model.tokenizer.vocabulary)
         model_dir.prepare(run.output_dir, model.encoder, vocabulary, run.vocab_file)
         save_labels(run.output_dir, label_set, config)
