@@ -15,6 +15,9 @@ from albert.optimization import SLOT_NAMES
 
 v1 = tf.compat.v1
 
+# What TensorFlow raises for a damaged checkpoint (IndexError: a short data file).
+_DAMAGED = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
+
 GLOBAL_STEP = "global_step"
 PRETRAINING_HEADS = "cls/"  # where the names of both pretraining heads begin
 
@@ -49,7 +52,7 @@ def read_shapes(checkpoint: str) -> dict[str, list[int]]:
     """Return name -> shape of everything in a checkpoint; UserError if unreadable."""
     try:
         return dict(tf.train.list_variables(checkpoint))
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except _DAMAGED as error:
         raise UserError(f"checkpoint {checkpoint} cannot be read: {error}") from error
 
 
@@ -58,7 +61,7 @@ def read_variables(checkpoint: str, names: Sequence[str]) -> dict[str, np.ndarra
     try:
         reader = tf.train.load_checkpoint(checkpoint)
         return {name: reader.get_tensor(name) for name in names}
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except _DAMAGED as error:
         raise UserError(f"checkpoint {checkpoint} cannot be read: {error}") from error
 
 

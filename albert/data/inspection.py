@@ -95,16 +95,17 @@ def _check_example(file: str, expected: ExpectedRecords) -> None:
                 f"{file}: its records lack the feature {feature.name}; were they made "
                 "by create_pretraining_data.py?"
             )
-    flags = {"input_ids": "max_seq_length", "masked_lm_ids": "max_predictions_per_seq"}
-    for feature in spec:
-        found = len(_values(example, feature))
-        if feature.name in flags and found != feature.length:
-            name = flags[feature.name]
-            raise _mismatch(file, name, found, f"--{name}", feature.length)
-        if found != feature.length:
-            raise UserError(
-                f"{file}: {feature.name} has {found} values, not {feature.length}"
-            )
+    lengths = {f.name: (len(_values(example, f)), f.length) for f in spec}
+    for name, flag in (
+        ("input_ids", "max_seq_length"),
+        ("masked_lm_ids", "max_predictions_per_seq"),
+    ):
+        found, given = lengths[name]
+        if found != given:
+            raise _mismatch(file, flag, found, f"--{flag}", given)
+    for name, (found, wanted) in lengths.items():
+        if found != wanted:
+            raise UserError(f"{file}: {name} has {found} values, not {wanted}")
     highest = max(
         max(_values(example, f), default=0)
         for f in spec

@@ -1,0 +1,141 @@
+"""Exports in the published form."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from albert import checkpoint as checkpoints
+from albert.config.model import load_albert_config
+from albert.errors import UserError
+from albert.evaluation import BestCheckpoint
+from albert.export import choose_checkpoint, export
+from albert.modeling.encoder import make_encoder_builder
+from tests.golden import Golden, placeholders
+
+v1 = tf.compat.v1
+
+
+@pytest.fixture(scope="module")
+def golden(testdata):
+    return Golden(testdata / "modeling/postln")
+
+
+@pytest.fixture
+def model(golden, tmp_path):
+    """A model directory as training leaves it: variables, slots, step, companions."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    names = list(checkpoints.read_shapes(golden.checkpoint))
+    values = checkpoints.read_variables(golden.checkpoint, names)
+    slots = {f"{name}/lamb_{k}": v for name, v in values.items() for k in "mv"}
+    step = {"global_step": np.int64(9)}
+    checkpoints.write_variables(str(folder / "model.ckpt-9"), values | slots | step)
+    checkpoints.write_state(str(folder), "model.ckpt-9")
+    (folder / "albert_config.json").write_text(json.dumps(golden.config.to_dict()))
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokens += [f"t{i}" for i in range(131 - len(tokens))]
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n")
+    return folder
+
+
+def test_export_has_the_published_form(model, tmp_path, golden):
+    out = tmp_path / "out"
+    export(choose_checkpoint(str(model)), str(out))
+    assert sorted(os.listdir(out)) == [
+        "albert_config.json",
+        "albert_model.ckpt.data-00000-of-00001",
+        "albert_model.ckpt.index",
+        "checkpoint",
+        "vocab.txt",
+    ]
+    # No slots, no step: what TF 1.15 saved of the same model.
+    assert dict(tf.train.list_variables(str(out))) == dict(
+        tf.train.list_variables(golden.checkpoint)
+    )
+    state = (out / "checkpoint").read_text()
+    assert 'model_checkpoint_path: "albert_model.ckpt"' in state
+
+
+def test_export_loaded_back_gives_the_recorded_outputs(model, tmp_path, golden):
+    out = tmp_path / "out"
+    export(choose_checkpoint(str(model)), str(out))
+    config = load_albert_config(str(out / "albert_config.json"))
+    with tf.Graph().as_default():
+        inputs = placeholders(golden.batch(1))
+        encoded = make_encoder_builder(config)(
+            inputs["input_ids"], inputs["input_mask"], inputs["segment_ids"]
+        )
+        with v1.Session() as session:
+            v1.train.Saver().restore(session, tf.train.latest_checkpoint(str(out)))
+            feed = {inputs[n]: value for n, value in golden.batch(1).items()}
+            found = session.run(encoded.sequence, feed)
+    wanted = golden.arrays["batch1/output/sequence_output"]
+    np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_pretraining_heads_can_be_dropped(model, tmp_path):
+    out = tmp_path / "out"
+    kept = export(choose_checkpoint(str(model)), str(out), keep_pretraining_heads=False)
+    names = {name for name, _ in tf.train.list_variables(str(out))}
+    assert names == set(kept)
+    assert len(names) == 24
+    assert all(name.startswith("bert/") for name in names)
+
+
+def test_the_best_checkpoint_goes_before_the_newest(model):
+    newest = choose_checkpoint(str(model))
+    assert newest.endswith("model/model.ckpt-9")
+    BestCheckpoint(str(model), "f").offer(newest, 9, {"f": 1.0})
+    assert choose_checkpoint(str(model)).endswith("best/model.ckpt-9")
+    # Config and vocabulary are found in the folder above.
+    export(choose_checkpoint(str(model)), str(model.parent / "out"))
+
+
+def test_nothing_is_overwritten_unless_asked(model, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine").write_text("")
+    with pytest.raises(UserError, match="exists; nothing is overwritten"):
+        export(choose_checkpoint(str(model)), str(out))
+    assert os.listdir(out) == ["mine"]
+    export(choose_checkpoint(str(model)), str(out), overwrite=True)
+    assert "checkpoint" in os.listdir(out)
+    assert "mine" not in os.listdir(out)
+
+
+def test_the_folder_of_the_checkpoint_is_never_overwritten(model):
+    with pytest.raises(UserError, match="holds the checkpoint itself"):
+        export(choose_checkpoint(str(model)), str(model), overwrite=True)
+    assert (model / "model.ckpt-9.index").exists()
+
+
+def test_a_missing_companion_is_named_with_its_flag(model, tmp_path):
+    (model / "vocab.txt").unlink()
+    with pytest.raises(UserError, match="no vocab.txt beside .*--vocab_file"):
+        export(choose_checkpoint(str(model)), str(tmp_path / "out"))
+
+
+def test_a_failed_export_leaves_nothing(model, tmp_path):
+    for data in model.glob("*.data-*"):
+        data.write_bytes(b"")
+    with pytest.raises(UserError, match="cannot be read"):
+        export(choose_checkpoint(str(model)), str(tmp_path / "out"))
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_vocabulary_of_another_size_is_refused(model, tmp_path):
+    shorter = tmp_path / "short.txt"
+    shutil.copy(model / "vocab.txt", shorter)
+    shorter.write_text("\n".join(shorter.read_text().split("\n")[:100]) + "\n")
+    with pytest.raises(UserError, match="vocab_size is 131, but .*100 tokens"):
+        export(
+            choose_checkpoint(str(model)),
+            str(tmp_path / "out"),
+            vocab_file=str(shorter),
+        )
