@@ -23,8 +23,9 @@ class Document(NamedTuple):
 
     Attributes:
         ids: int32 [tokens], as the model sees them: without the ## of marked tokens.
-        marked: bool [tokens], whether a token continues a word by the segmenter.
-        joins: bool [tokens], whether it continues a word at all: marked, or a WordPiece
+        marked: bool [tokens], whether a token continues a word by the segmenter, but
+            has no ## itself.
+        joins: bool [tokens], whether it continues a word at all: marked, or a token
             that starts with ##.
         sentence_lengths: tokens of each sentence, none of them empty.
     """
@@ -33,6 +34,14 @@ class Document(NamedTuple):
     marked: np.ndarray
     joins: np.ndarray
     sentence_lengths: tuple[int, ...]
+
+
+class _Sentence(NamedTuple):
+    """A sentence's part of a Document, and its words that became [UNK]."""
+
+    ids: list[int]
+    marked: list[bool]
+    unknown_words: list[str]
 
 
 @dataclasses.dataclass
@@ -125,53 +134,48 @@ class DocumentEncoder:
 
     def encode(self, lines: Iterable[str]) -> tuple[Optional[Document], TextCounts]:
         """Return the document that `lines` make, None if none of them has a token."""
-        counts = TextCounts()
-        ids: list[int] = []
-        marks: list[bool] = []
-        lengths = []
-        for line in lines:
-            words = self._tokenizer.tokenize_words(line)
-            tokens = [piece for _, pieces in words for piece in pieces]
-            if not tokens:
-                continue
-            if UNK in tokens:
-                unknown = [word for word, pieces in words if pieces == [UNK]]
-                counts.unknown_words.update(unknown)
-            sentence_marks = self._mark_words(words, len(tokens))
-            ids += self._to_ids(tokens, sentence_marks)
-            marks += sentence_marks
-            lengths.append(len(tokens))
-        if not lengths:
-            counts.empty_documents = 1
-            return None, counts
-        counts.documents = 1
-        counts.single_sentence_documents = int(len(lengths) == 1)
-        counts.sentences = len(lengths)
-        counts.tokens = len(ids)
-        counts.unknown_tokens = sum(counts.unknown_words.values())
-        id_array = np.array(ids, np.int32)
-        marked = np.array(marks, bool)
-        joins = marked | self._is_piece[id_array]
-        return Document(id_array, marked, joins, tuple(lengths)), counts
+        sentences = [s for s in map(self._encode_line, lines) if s.ids]
+        if not sentences:
+            return None, TextCounts(empty_documents=1)
+        ids = np.array([i for s in sentences for i in s.ids], np.int32)
+        marked = np.array([mark for s in sentences for mark in s.marked], bool)
+        joins = marked | self._is_piece[ids]
+        lengths = tuple(len(s.ids) for s in sentences)
+        unknown = Counter(word for s in sentences for word in s.unknown_words)
+        counts = TextCounts(
+            documents=1,
+            single_sentence_documents=int(len(sentences) == 1),
+            sentences=len(sentences),
+            tokens=len(ids),
+            unknown_tokens=sum(unknown.values()),
+            unknown_words=unknown,
+        )
+        return Document(ids, marked, joins, lengths), counts
 
-    def _mark_words(self, words: list, num_tokens: int) -> list[bool]:
-        if self._cut is None:
-            return [False] * num_tokens
-        return self._mark(words, self._cut)
-
-    def _to_ids(self, tokens: Sequence[str], marks: Sequence[bool]) -> list[int]:
-        """Return the ids of what the model sees.
-
-        The reference takes the ## away again from marked Chinese tokens alone: in a
-        word such as 卡拉ok the model sees ##ok, where the vocabulary has it.
-        """
+    def _encode_line(self, line: str) -> _Sentence:
+        words = self._tokenizer.tokenize_words(line)
+        tokens = [piece for _, pieces in words for piece in pieces]
         ids = self._vocabulary.to_ids(tokens)
-        if not self._keeps_marks:
-            return ids
-        known = self._vocabulary.ids
-        return [
-            known.get(CONTINUATION + token, index)
-            if mark and not has_chinese(token)
-            else index
-            for token, mark, index in zip(tokens, marks, ids)
-        ]
+        unknown = [w for w, pieces in words if pieces == [UNK]] if UNK in tokens else []
+        if self._cut is None:
+            return _Sentence(ids, [False] * len(ids), unknown)
+        marked = self._mark(words, self._cut)
+        if self._keeps_marks:
+            ids, marked = self._keep_marks(tokens, ids, marked)
+        return _Sentence(ids, marked, unknown)
+
+    def _keep_marks(
+        self, tokens: Sequence[str], ids: Sequence[int], marked: Sequence[bool]
+    ) -> tuple[list[int], list[bool]]:
+        """Return ids and marks with the ## form of marked tokens that have one to show.
+
+        The reference takes the ## away again from Chinese tokens alone: in the word
+        江南style the model sees 江 南 ##style, and that is the label too.
+        """
+        new_ids, new_marked = list(ids), list(marked)
+        for index, mark in enumerate(marked):
+            if mark and not has_chinese(tokens[index]):
+                piece = self._vocabulary.ids.get(CONTINUATION + tokens[index])
+                if piece is not None:
+                    new_ids[index], new_marked[index] = piece, False
+        return new_ids, new_marked
