@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Set up, then run the whole pipeline on the bundled example: raw text to records,
+# pretraining on two replicas, evaluation, NER, predictions, export.
+# Every command is printed before it runs. Results: example_output/, made anew.
+set -euo pipefail
+cd "$(dirname "$0")"
+. ./setup_env.sh
+set_up
+
+OUT=example_output
+VOCAB=albert_config/vocab.txt
+CONFIG=examples/albert_config_example.json
+
+run() {
+  printf '\n+ %s\n' "$*"
+  "$@"
+}
+
+run rm -rf "$OUT"
+run mkdir -p "$OUT"
+
+# 1. Raw text to records: one sentence a line, a blank line between documents.
+run python3 create_pretraining_data.py --do_whole_word_mask=True \
+  --input_file=examples/corpus.txt --output_file="$OUT/train.tfrecord" \
+  --vocab_file="$VOCAB" --do_lower_case=False \
+  --max_seq_length=128 --masked_lm_prob=0.15 --dupe_factor=20
+run python3 create_pretraining_data.py --do_whole_word_mask=True \
+  --input_file=examples/corpus_eval.txt --output_file="$OUT/eval.tfrecord" \
+  --vocab_file="$VOCAB" --do_lower_case=False \
+  --max_seq_length=128 --masked_lm_prob=0.15 --dupe_factor=5
+
+# 2. Pretraining of a small model on two replicas (logical CPU devices; with GPUs leave
+#    --num_cpu_replicas out), and its evaluation on held-out text.
+run python3 run_pretraining.py --input_file="$OUT/train.tfrecord" \
+  --eval_input_file="$OUT/eval.tfrecord" --output_dir="$OUT/pretrained" \
+  --do_train=True --do_eval=True --bert_config_file="$CONFIG" \
+  --train_batch_size=16 --num_train_steps=600 --num_warmup_steps=60 \
+  --learning_rate=0.00176 --log_every_steps=50 --num_cpu_replicas=2
+
+# 3. NER from that checkpoint: fine-tuning, scores, predictions.
+run python3 run_ner.py --data_dir=examples/ner --output_dir="$OUT/ner" \
+  --bert_config_file="$CONFIG" --vocab_file="$VOCAB" --do_lower_case=False \
+  --init_checkpoint="$OUT/pretrained" --head=crf \
+  --do_train=True --do_eval=True --do_predict=True \
+  --learning_rate=1e-3 --num_train_epochs=20 --train_batch_size=16
+
+# 4. The pretrained model as a folder that other tools load.
+run python3 export_checkpoint.py --model_dir="$OUT/pretrained" \
+  --output_dir="$OUT/exported"
+
+value() { awk -F' = ' -v key="$2" '$1 == key { printf "%.3f", $2 }' "$1"; }
+records() { grep -o '"instances": [0-9]*' "$1" | head -n 1 | grep -o '[0-9]*$'; }
+row() { printf '%-34s %s\n' "$1" "$2"; }
+
+echo
+echo "Result"
+row "records written" \
+  "$(records "$OUT/train.tfrecord.json") to train on, $(records "$OUT/eval.tfrecord.json") held out"
+row "masked LM accuracy" "$(value "$OUT/pretrained/eval_results.txt" masked_lm_accuracy)"
+row "sentence order accuracy" \
+  "$(value "$OUT/pretrained/eval_results.txt" sentence_order_accuracy)"
+row "entity precision, recall, F1" \
+  "$(value "$OUT/ner/eval_results.txt" eval_precision), $(value "$OUT/ner/eval_results.txt" eval_recall), $(value "$OUT/ner/eval_results.txt" eval_f)"
+row "records" "$OUT/train.tfrecord, $OUT/train.tfrecord.json"
+row "pretrained model, event files" "$OUT/pretrained"
+row "NER model, scores, predictions" "$OUT/ner"
+row "exported checkpoint" "$OUT/exported"
