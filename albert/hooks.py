@@ -1,12 +1,14 @@
-"""Hooks of the training loop: progress in the log and in TensorBoard."""
+"""Hooks of the training loop: progress, checkpoints, stopping."""
 
 from __future__ import annotations
 
 import time
-from typing import Callable, Mapping
+from typing import Callable, Mapping, Sequence
 
 import tensorflow as tf
 from absl import logging
+
+from albert.interruption import StopRequest
 
 v1 = tf.compat.v1
 
@@ -96,25 +98,82 @@ class ProgressHook(v1.train.SessionRunHook):
         self._writer.flush()  # so that TensorBoard shows it now
 
 
+class StopHook(v1.train.SessionRunHook):
+    """Ends training after the step in which somebody asked for it.
+
+    The hook that saves checkpoints then saves this step's.
+    """
+
+    def __init__(self, stop: StopRequest):
+        """Watch `stop`."""
+        self._stop = stop
+
+    def after_run(self, run_context, run_values) -> None:
+        """End the loop if asked."""
+        if self._stop.asked:
+            logging.info("Stopping: %s", self._stop.reason)
+            run_context.request_stop()
+
+
+class CheckpointHook(v1.train.CheckpointSaverHook):
+    """Saves at multiples of some numbers of steps, and at the end.
+
+    The base class counts from the step a run starts from: after a stop at step 47 it
+    would save at 67 and 87, where nobody expects a checkpoint or an evaluation.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        every: Sequence[int],
+        listener: v1.train.CheckpointSaverListener,
+    ):
+        """Save in `output_dir` at multiples of each of `every`; tell `listener`."""
+        super().__init__(output_dir, save_steps=min(every), listeners=[listener])
+        self._every = tuple(every)
+
+    def _is_due(self, step: int) -> bool:
+        at_multiple = any(step % every == 0 for every in self._every)
+        return at_multiple and step != self._timer.last_triggered_step()
+
+    def after_run(self, run_context, run_values) -> None:
+        """Save if this step is a multiple."""
+        fetched = int(run_values.results)  # before or after its increment: a race
+        if not (self._is_due(fetched) or self._is_due(fetched + 1)):
+            return
+        step = int(run_context.session.run(self._global_step_tensor))
+        if self._is_due(step):
+            self._timer.update_last_triggered_step(step)
+            if self._save(run_context.session, step):
+                run_context.request_stop()
+
+
 class CheckpointListener(v1.train.CheckpointSaverListener):
     """Calls back after each checkpoint that training itself has written."""
 
-    def __init__(self, prefix: str, on_checkpoint: Callable[[str, int], None]):
+    def __init__(
+        self,
+        prefix: str,
+        on_checkpoint: Callable[[str, int], None],
+        stop: StopRequest,
+    ):
         """Call `on_checkpoint("<prefix>-<step>", step)` after a checkpoint.
 
-        The one that an Estimator writes before the first step is passed over.
+        The one that an Estimator writes before the first step is passed over. Training
+        ends with this step if the callback asks `stop`.
         """
         self._prefix = prefix
         self._on_checkpoint = on_checkpoint
+        self._stop = stop
         self._first_step = None
         self._last_step = None
 
-    def after_save(self, session, global_step_value) -> None:
-        """Call back, once a step."""
+    def after_save(self, session, global_step_value) -> bool:
+        """Call back, once a step; return whether to end."""
         step = int(global_step_value)
         if self._first_step is None:
             self._first_step = step
-        if step in (self._first_step, self._last_step):
-            return
-        self._last_step = step
-        self._on_checkpoint(f"{self._prefix}-{step}", step)
+        if step not in (self._first_step, self._last_step):
+            self._last_step = step
+            self._on_checkpoint(f"{self._prefix}-{step}", step)
+        return self._stop.asked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 
 import tensorflow as tf
 from absl import logging
@@ -12,6 +12,7 @@ from albert import checkpoint as checkpoints
 from albert import distribution, hooks
 from albert.config.training import ReplicaConfig, TrainingConfig
 from albert.errors import UserError
+from albert.interruption import StopRequest
 from albert.modeling.encoder import EncoderBuilder
 from albert.optimization import NOT_FINITE, GlobalBatchOptimizer, learning_rate_at
 from albert.tasks.task import TRAIN, Features, Task
@@ -36,6 +37,7 @@ def _make_model_fn(
     config: TrainingConfig,
     plan: Optional[checkpoints.InitialisationPlan],
     watch: Callable[[dict[str, tf.Tensor]], hooks.ProgressHook],
+    chief_hooks: Sequence[v1.train.SessionRunHook],
 ):
     """Return the model_fn of training; it runs once in each replica."""
 
@@ -65,6 +67,7 @@ def _make_model_fn(
             loss=losses.share,
             train_op=train_op,
             training_hooks=[watch(values)],
+            training_chief_hooks=chief_hooks,
         )
 
     return model_fn
@@ -114,6 +117,18 @@ def _run_config(
     )
 
 
+def _checkpoint_hook(
+    config: TrainingConfig, on_checkpoint: OnCheckpoint, stop: StopRequest
+) -> hooks.CheckpointHook:
+    prefix = os.path.join(config.output_dir, "model.ckpt")
+    every = [config.save_checkpoints_steps, config.eval_every_steps]
+    return hooks.CheckpointHook(
+        config.output_dir,
+        [steps for steps in every if steps],
+        hooks.CheckpointListener(prefix, on_checkpoint, stop),
+    )
+
+
 def _explain_not_finite(config: TrainingConfig, step: int) -> UserError:
     newest = tf.train.latest_checkpoint(config.output_dir)
     kept = f"the last good checkpoint is {newest}" if newest else "no checkpoint yet"
@@ -129,8 +144,15 @@ def train(
     config: TrainingConfig,
     replicas: ReplicaConfig,
     on_checkpoint: Optional[OnCheckpoint] = None,
+    stop: Optional[StopRequest] = None,
 ) -> int:
     """Train, or go on training, in `config.output_dir`.
+
+    A resumed run goes on with the examples that would have come next: it passes over as
+    many batches as the steps before took. Where the reading of the task is the same in
+    each run (the same files, seed and shuffle buffer), the input is that of a run that
+    was never stopped; with another batch size it goes on at the same number of
+    examples. Masks of dropout start anew.
 
     Args:
         task: gives batches and losses.
@@ -138,6 +160,7 @@ def train(
         config: steps, optimizer, checkpoints.
         replicas: the devices.
         on_checkpoint: called with the prefix and step of each checkpoint written.
+        stop: ends training after the current step when asked, with a checkpoint.
 
     Returns:
         The global step at the end.
@@ -151,7 +174,8 @@ def train(
         config.train_batch_size, devices.num_replicas
     )
     start, plan = _plan_start(task, build_encoder, config)
-    if start >= config.num_train_steps:
+    stop = StopRequest() if stop is None else stop
+    if start >= config.num_train_steps or stop.asked:
         return start
     watching: list[hooks.ProgressHook] = []
 
@@ -172,19 +196,26 @@ def train(
             on_checkpoint(path, step)
 
     estimator = tf.estimator.Estimator(
-        _make_model_fn(task, build_encoder, config, plan, watch),
+        _make_model_fn(
+            task,
+            build_encoder,
+            config,
+            plan,
+            watch,
+            [_checkpoint_hook(config, after_checkpoint, stop)],
+        ),
         config=_run_config(config, devices),
     )
-    prefix = os.path.join(config.output_dir, "model.ckpt")
+    seen = start * (config.train_batch_size // batch_size)
     try:
         estimator.train(
-            lambda: task.read(TRAIN, batch_size),
+            lambda: task.read(TRAIN, batch_size).skip(seen),
             max_steps=config.num_train_steps,
-            saving_listeners=[hooks.CheckpointListener(prefix, after_checkpoint)],
+            hooks=[hooks.StopHook(stop)],
         )
     except (tf.errors.InvalidArgumentError, v1.train.NanLossDuringTrainingError) as e:
         if isinstance(e, tf.errors.InvalidArgumentError) and NOT_FINITE not in str(e):
             raise
         step = max((hook.step for hook in watching), default=start) + 1
         raise _explain_not_finite(config, step) from e
-    return config.num_train_steps
+    return checkpoints.latest_step(config.output_dir)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from albert import training
 from albert.config.training import ReplicaConfig, TrainingConfig
 from albert.errors import UserError
+from albert.interruption import StopRequest
 from albert.optimization import NOT_FINITE
 from albert.tasks.task import EVAL, TRAIN, LossTerm, Task, TaskOutput
 
@@ -143,6 +144,65 @@ def test_interrupted_and_uninterrupted_runs_end_alike(config, tmp_path):
         for c in (whole, halves)
     ]
     np.testing.assert_allclose(values[0], values[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("batch_sizes", [(2, 2), (2, 4)])
+def test_a_resumed_run_goes_on_with_the_next_examples(config, caplog, batch_sizes):
+    first, second = batch_sizes
+    run(config(num_train_steps=4, train_batch_size=first, learning_rate=1e-12))
+    caplog.clear()
+    run(config(num_train_steps=5, train_batch_size=second, learning_rate=1e-12))
+    # w stays 1, so that the loss of x is (2 x)^2. Step 5 sees the numbers after those
+    # of 4 steps at the second batch size.
+    numbers = np.arange(4 * second + 1, 5 * second + 1)
+    wanted = np.mean((2.0 * numbers) ** 2)
+    assert f"Step 5 of 5: loss {wanted:.4g}," in log_lines(caplog)
+
+
+def test_a_stop_saves_the_step_it_ends_with(config):
+    stop = StopRequest()
+    task = LineTask()
+    seen = []
+
+    def read(mode, size):
+        def count(x):
+            seen.append(x)
+            if len(seen) == 7:
+                stop.ask("SIGTERM")
+            return x
+
+        data = LineTask.read(task, mode, size)
+        return data.map(lambda f: {"x": tf.numpy_function(count, [f["x"]], tf.float32)})
+
+    task.read = read
+    steps = config(num_train_steps=1000, save_checkpoints_steps=1000)
+    end = run(steps, task, stop=stop)
+    assert 5 <= end < 1000
+    assert tf.train.latest_checkpoint(steps.output_dir).endswith(f"model.ckpt-{end}")
+
+
+def test_checkpoints_lie_at_multiples_whatever_step_a_run_resumes_from(config):
+    seen = []
+    run(config(num_train_steps=3, save_checkpoints_steps=4))
+    run(
+        config(num_train_steps=13, save_checkpoints_steps=4, eval_every_steps=6),
+        on_checkpoint=lambda path, step: seen.append(step),
+    )
+    assert seen == [4, 6, 8, 12, 13]
+
+
+def test_a_callback_that_asks_to_stop_ends_training_with_its_checkpoint(config):
+    stop = StopRequest()
+    end = run(config(), stop=stop, on_checkpoint=lambda path, step: stop.ask("early"))
+    assert end == 2
+    assert tf.train.latest_checkpoint(config().output_dir).endswith("model.ckpt-2")
+
+
+def test_a_run_asked_to_stop_before_it_began_does_nothing(config, tmp_path):
+    stop = StopRequest()
+    stop.ask("SIGTERM")
+    assert run(config(), stop=stop) == 0
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_loss_that_is_not_finite_names_the_step_and_the_last_good_checkpoint(config):

@@ -27,6 +27,8 @@ class TrainingConfig:
         random_seed: seeds the initialiser and dropout.
         keep_checkpoint_max: how many checkpoints are kept, the newest ones.
         log_every_steps: updates between lines of the log.
+        eval_every_steps: updates between evaluations, each of a checkpoint that is
+            written for it; None for no evaluation during training.
     """
 
     output_dir: str
@@ -40,6 +42,7 @@ class TrainingConfig:
     random_seed: int = 12345
     keep_checkpoint_max: int = 5
     log_every_steps: int = 100
+    eval_every_steps: Optional[int] = None
 
     def __post_init__(self) -> None:
         if not self.output_dir:
@@ -51,6 +54,8 @@ class TrainingConfig:
         check_range("save_checkpoints_steps", self.save_checkpoints_steps, low=1)
         check_range("keep_checkpoint_max", self.keep_checkpoint_max, low=1)
         check_range("log_every_steps", self.log_every_steps, low=1)
+        if self.eval_every_steps is not None:
+            check_range("eval_every_steps", self.eval_every_steps, low=1)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         if self.num_warmup_steps > self.num_train_steps:
             raise UserError(

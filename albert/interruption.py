@@ -1,0 +1,54 @@
+"""Stopping a run in good order: after the current step, with a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from typing import Iterator, Optional
+
+# A preempted machine sends SIGTERM, Ctrl-C SIGINT.
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopRequest:
+    """A wish that training end after the current step, and why.
+
+    Attributes:
+        reason: None as long as nobody asked.
+    """
+
+    def __init__(self) -> None:
+        self.reason: Optional[str] = None
+
+    def ask(self, reason: str) -> None:
+        """Ask to stop; the first reason counts."""
+        if self.reason is None:
+            self.reason = reason
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asked."""
+        return self.reason is not None
+
+
+@contextlib.contextmanager
+def signals_ask(stop: StopRequest) -> Iterator[StopRequest]:
+    """Let SIGTERM and SIGINT ask for a stop while the context lasts.
+
+    Each signal does so once; a second one of its kind acts as it did before, so an
+    impatient user still gets out at once. To be used in the main thread.
+    """
+    before = {}
+
+    def handle(number, frame) -> None:
+        del frame
+        signal.signal(number, before[number])
+        stop.ask(signal.Signals(number).name)
+
+    for number in SIGNALS:
+        before[number] = signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
