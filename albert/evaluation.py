@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Iterator, Mapping, Optional
+from typing import Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from albert import checkpoint as checkpoints
-from albert import files
+from albert import files, model_dir
 from albert.errors import UserError
 from albert.modeling.encoder import EncoderBuilder
 from albert.tasks.task import EVAL, Task
@@ -100,11 +100,23 @@ class BestCheckpoint:
     """Keeps a copy of the checkpoint with the best value of one metric.
 
     The copy lies in `<folder>/best`, without optimizer slots, with `best.json` beside
-    it; it outlives a restart of training.
+    it and the files that tell what model it is of; it outlives a restart of training.
     """
 
-    def __init__(self, folder: str, metric: str, higher_is_better: bool = True):
-        """Take up the best checkpoint that `folder` holds, if any."""
+    def __init__(
+        self,
+        folder: str,
+        metric: str,
+        higher_is_better: bool = True,
+        companions: Sequence[str] = model_dir.COMPANIONS,
+    ):
+        """Take up the best checkpoint that `folder` holds, if any.
+
+        Args:
+            companions: names of files in `folder` to copy too, where they are there.
+        """
+        self._source = folder
+        self._companions = tuple(companions)
         self._folder = os.path.join(folder, BEST_FOLDER)
         self._metric = metric
         self._sign = 1.0 if higher_is_better else -1.0
@@ -140,6 +152,10 @@ class BestCheckpoint:
         variables = checkpoints.read_variables(checkpoint, kept)
         checkpoints.write_variables(os.path.join(temporary, name), variables)
         checkpoints.write_state(temporary, name)
+        for companion in self._companions:
+            path = os.path.join(self._source, companion)
+            if os.path.exists(path):
+                shutil.copyfile(path, os.path.join(temporary, companion))
         record = {
             "checkpoint": name,
             "step": int(step),

@@ -21,6 +21,7 @@ from albert.tokenization import Vocabulary, load_vocabulary
 METADATA_FILE = "model.json"
 CONFIG_FILE = "albert_config.json"
 VOCABULARY_FILE = "vocab.txt"
+COMPANIONS = (METADATA_FILE, CONFIG_FILE, VOCABULARY_FILE)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,13 @@ from albert.data.conll import ConllFile, check_scheme, find_splits, read_conll
 from albert.errors import UserError
 from albert.evaluation import BestCheckpoint, CheckpointEvaluator, write_results
 from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
-from albert.ner_model import NerModel, choose_labels, load_model, save_labels
+from albert.ner_model import (
+    LABELS_FILE,
+    NerModel,
+    choose_labels,
+    load_model,
+    save_labels,
+)
 from albert.tasks.ner import NerTask
 from albert.tasks.ner_data import DataCounts, count_data, make_examples
 from albert.tasks.ner_output import Report, make_report, write_predictions
@@ -126,25 +132,21 @@ def make_split(name: str, conll: ConllFile, model: NerModel, seed: int) -> Split
 
 
 def check_start(
-    run: NerRunConfig, task: NerTask, build_encoder: EncoderBuilder
+    config: TrainingConfig, task: NerTask, build_encoder: EncoderBuilder
 ) -> None:
     """Raise UserError where training cannot start from `init_checkpoint`."""
-    if run.init_checkpoint and checkpoints.latest_step(run.output_dir) is None:
+    if config.init_checkpoint and checkpoints.latest_step(config.output_dir) is None:
         shapes = model_shapes(task, build_encoder)
-        checkpoints.plan_initialisation(shapes, run.init_checkpoint)
+        checkpoints.plan_initialisation(shapes, config.init_checkpoint)
 
 
-def train_model(
-    run: NerRunConfig,
-    splits: Mapping[str, Split],
-    build_encoder: EncoderBuilder,
-    tuning: FineTuningConfig,
-    replicas: ReplicaConfig,
-) -> None:
-    """Train; after each epoch evaluate on val and keep the best checkpoint."""
-    sentences = len(splits["train"].conll.sentences)
+def plan_training(
+    run: NerRunConfig, tuning: FineTuningConfig, sentences: int
+) -> TrainingConfig:
+    """Return how to train on so many sentences, a checkpoint an epoch."""
     steps, warmup, epoch = tuning.count_steps(sentences)
-    config = TrainingConfig(
+    logging.info("%d sentences, %d steps, an epoch is %d", sentences, steps, epoch)
+    return TrainingConfig(
         output_dir=run.output_dir,
         learning_rate=tuning.learning_rate,
         num_train_steps=steps,
@@ -156,20 +158,28 @@ def train_model(
         random_seed=tuning.random_seed,
         log_every_steps=epoch,
     )
-    logging.info("%d sentences, %d steps, an epoch is %d", sentences, steps, epoch)
+
+
+def train_model(
+    config: TrainingConfig,
+    splits: Mapping[str, Split],
+    build_encoder: EncoderBuilder,
+    eval_batch_size: int,
+    replicas: ReplicaConfig,
+) -> None:
+    """Train; after each epoch evaluate on val and keep the best checkpoint."""
     task = splits["train"].task
     if "val" not in splits:
         logging.warning("No val file: the last checkpoint counts as the best one")
         train(task, build_encoder, config, replicas)
         return
-    best = BestCheckpoint(run.output_dir, BEST_METRIC)
+    companions = (*model_dir.COMPANIONS, LABELS_FILE)
+    best = BestCheckpoint(config.output_dir, BEST_METRIC, companions=companions)
 
     @functools.cache
     def evaluator() -> CheckpointEvaluator:
         # Not before training has set up its devices: no session may run until then.
-        return CheckpointEvaluator(
-            splits["val"].task, build_encoder, tuning.eval_batch_size
-        )
+        return CheckpointEvaluator(splits["val"].task, build_encoder, eval_batch_size)
 
     def evaluate(path: str, step: int) -> None:
         results = evaluator().evaluate(path)
@@ -270,10 +280,12 @@ def run_experiment(
     }
     build_encoder = make_encoder_builder(model.encoder)
     if run.do_train:
-        check_start(run, splits["train"].task, build_encoder)
+        train_split = splits["train"]
+        training = plan_training(run, tuning, len(train_split.conll.sentences))
+        check_start(training, train_split.task, build_encoder)
         vocabulary = model_dir.identify(model.tokenizer.vocabulary)
         model_dir.prepare(run.output_dir, model.encoder, vocabulary, run.vocab_file)
         save_labels(run.output_dir, label_set, config)
-        train_model(run, splits, build_encoder, tuning, replicas)
+        train_model(training, splits, build_encoder, tuning.eval_batch_size, replicas)
     if run.do_eval or run.do_predict:
         label_splits(run, splits, model, build_encoder, tuning.eval_batch_size)
