@@ -171,16 +171,17 @@ def prepare(
     if not os.access(output_dir, os.W_OK | os.X_OK):
         raise UserError(f"--{flag}: the folder {output_dir} is not writable")
     _check_same_model(output_dir, config, vocabulary)
-    named = None
     if vocabulary is not None:
         named = {"sha256": vocabulary.sha256, "size": vocabulary.size}
+    else:  # a resumed run keeps the name that an earlier one found
+        named = (_read_metadata(output_dir) or {}).get("vocabulary")
     files.write_json(os.path.join(output_dir, CONFIG_FILE), config.to_dict())
     if vocabulary_file is not None:
         with open(vocabulary_file, encoding="utf-8", newline="") as file:
             files.write_text(os.path.join(output_dir, VOCABULARY_FILE), file.read())
     metadata = {"version": __version__, "config": config.to_dict(), "vocabulary": named}
     files.write_json(os.path.join(output_dir, METADATA_FILE), metadata)
-    if vocabulary is None:
+    if named is None:
         logging.warning(
             "Nothing names the vocabulary of these records; %s cannot guard it",
             os.path.join(output_dir, METADATA_FILE),

@@ -73,6 +73,13 @@ def test_a_prepared_folder_holds_config_vocabulary_and_hash(folder, vocabulary):
     model_dir.prepare(str(folder), CONFIG, named, vocabulary.path)  # again: the same
 
 
+def test_a_folder_keeps_its_hash_when_a_later_run_knows_none(folder, vocabulary):
+    model_dir.prepare(str(folder), CONFIG, model_dir.identify(vocabulary))
+    model_dir.prepare(str(folder), CONFIG)
+    metadata = json.loads((folder / "model.json").read_text())
+    assert metadata["vocabulary"]["sha256"] == vocabulary.sha256
+
+
 def test_a_folder_with_another_config_is_refused(folder, vocabulary):
     model_dir.prepare(str(folder), CONFIG, model_dir.identify(vocabulary))
     other = AlbertConfig(vocab_size=6, hidden_size=16, num_attention_heads=2)

@@ -1,0 +1,161 @@
+"""run_pretraining.py as a user runs it; records and checkpoints are recorded ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+pytestmark = pytest.mark.slow
+
+CONFIG = {
+    "vocab_size": 13878,
+    "hidden_size": 16,
+    "embedding_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "max_position_embeddings": 128,
+}
+
+
+class Folder:
+    """A folder with two record files, a config and an init checkpoint's folder."""
+
+    def __init__(self, path, repo, testdata):
+        self.path = path
+        self._repo = repo
+        source = testdata / "pretraining_data/abstracts_wwm_128.tfrecord"
+        for name in ("tf_1.tfrecord", "tf_2.tfrecord"):
+            shutil.copy(source, path / name)
+        shutil.copy(testdata / "pretraining_data/vocab.txt", path / "vocab.txt")
+        (path / "config.json").write_text(json.dumps(CONFIG))
+
+    def run(self, *arguments, expect=0, **flags):
+        """Run the script; return stderr and stdout together."""
+        defaults = {
+            "input_file": self.path / "tf_1.tfrecord",
+            "output_dir": self.path / "model",
+            "bert_config_file": self.path / "config.json",
+            "do_train": True,
+            "num_train_steps": 4,
+            "num_warmup_steps": 1,
+            "train_batch_size": 4,
+            "num_gpus": 0,
+            "log_every_steps": 1,
+        }
+        given = {k: v for k, v in {**defaults, **flags}.items() if v is not None}
+        done = subprocess.run(
+            [
+                sys.executable,
+                "run_pretraining.py",
+                *[f"--{name}={value}" for name, value in given.items()],
+                *map(str, arguments),
+            ],
+            cwd=self._repo,
+            timeout=240,
+            capture_output=True,
+            text=True,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == expect, output
+        assert "Traceback" not in output
+        return output
+
+    def fail(self, *arguments, **flags):
+        """Run the script; return its error, which is one line and all it prints."""
+        output = self.run(*arguments, expect=1, **flags)
+        errors = [x for x in output.splitlines() if x.startswith("error: ")]
+        assert len(errors) == 1, output
+        return errors[0]
+
+
+@pytest.fixture
+def folder(tmp_path, repo, testdata):
+    return Folder(tmp_path, repo, testdata)
+
+
+def test_train_evaluate_and_resume(folder):
+    output = folder.run(
+        folder.path / "tf_2.tfrecord",  # as a glob that the shell has expanded
+        do_eval=True,
+        eval_input_file=folder.path / "tf_2.tfrecord",
+        vocab_file=folder.path / "vocab.txt",
+    )
+    assert "Step 4 of 4: loss" in output
+    results = (folder.path / "model/eval_results.txt").read_text().splitlines()
+    keys = [line.split(" = ")[0] for line in results]
+    assert keys == sorted(keys)
+    assert {
+        "global_step",
+        "loss",
+        "masked_lm_accuracy",
+        "masked_lm_loss",
+        "masked_lm_perplexity",
+        "sentence_order_accuracy",
+        "sentence_order_loss",
+    } <= set(keys)
+    assert "global_step = 4" in results
+    for name in ("albert_config.json", "vocab.txt", "model.json", "checkpoint"):
+        assert (folder.path / "model" / name).exists()
+
+    again = folder.run(num_train_steps=6, do_eval=True)
+    assert "resumes from step 4" in again
+    assert "on the training files" in again.replace(
+        "of the training", "on the training"
+    )
+    reader = tf.train.load_checkpoint(str(folder.path / "model"))
+    assert reader.get_tensor("global_step") == 6
+
+    # The model directory guards its vocabulary against other records.
+    beside = folder.path / "tf_1.tfrecord.json"
+    vocabulary = {"sha256": "0" * 64, "size": 13878, "path": "other.txt"}
+    parameters = {"max_seq_length": 128, "max_predictions_per_seq": 12}
+    beside.write_text(json.dumps({"vocabulary": vocabulary, "parameters": parameters}))
+    assert "another vocabulary" in folder.fail(num_train_steps=8)
+
+
+def test_init_checkpoint_with_another_vocabulary_beside_it_stops(folder, testdata):
+    published = folder.path / "published"
+    published.mkdir()
+    for file in (testdata / "modeling/postln").glob("model.ckpt*"):
+        shutil.copy(file, published)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    (published / "vocab.txt").write_text("\n".join(tokens) + "\n")
+    error = folder.fail(
+        vocab_file=folder.path / "vocab.txt", init_checkpoint=published / "model.ckpt"
+    )
+    assert "do not belong together" in error
+    assert not (folder.path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"input_file": None}, "--input_file must be given"),
+        ({"do_train": None}, "nothing to do: give --do_train=True"),
+        ({"use_tpu": True}, "use_tpu must be false"),
+        ({"max_seq_length": 512}, "max_seq_length is 128, but --max_seq_length is 512"),
+        ({"num_gpus": 9}, "num_gpus is 9, but TensorFlow sees"),
+        ({"learning_rate": "much"}, "learning_rate"),
+    ],
+)
+def test_wrong_flags_are_one_line(folder, flags, message):
+    assert message in folder.fail(**flags)
+    assert not (folder.path / "model").exists()
+
+
+def test_a_record_file_that_is_cut_short_stops_before_training(folder):
+    path = folder.path / "tf_1.tfrecord"
+    path.write_bytes(path.read_bytes()[:-7])
+    assert "tf_1.tfrecord is damaged or cut short" in folder.fail()
+    assert not (folder.path / "model").exists()
+
+
+def test_a_glob_without_a_match_is_named(folder):
+    error = folder.fail(input_file=folder.path / "nothing*.tfrecord")
+    assert "no file matches" in error
