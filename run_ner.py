@@ -5,6 +5,12 @@ Example:
       --bert_config_file=albert_config/albert_config_tiny.json \
       --vocab_file=albert_config/vocab.txt --init_checkpoint=model/model.ckpt-1000 \
       --do_train=True --do_eval=True --do_predict=True
+
+Writes to the model directory: `eval_results.txt` (of test, or of val where there is no
+test; `eval_f` and its like are strict entity scores, `eval_f_default` the ones that
+conlleval gives), `entity_scores.txt` (a table by type), the same with `_val`, and
+`predictions_test.conll` and `.jsonl`. Test and predictions use the best checkpoint on
+val, kept in `best/`.
 """
 
 from __future__ import annotations

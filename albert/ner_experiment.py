@@ -97,8 +97,9 @@ def log_counts(name: str, path: str, counts: DataCounts) -> None:
     )
     if counts.illegal:
         logging.warning(
-            "%s: %d illegal transitions between tags; the loss mends them (see "
-            "target_tags), the strict score takes them as they are",
+            "%s: %d illegal transitions between tags; the loss reads them as "
+            "conlleval does (an inside tag after O begins an entity), the strict score "
+            "takes what they spell for no entity",
             name,
             counts.illegal,
         )
@@ -199,7 +200,9 @@ def choose_checkpoint(output_dir: str) -> str:
     return chosen
 
 
-def write_report(folder: str, split: str, suffix: str, report: Report, step: int):
+def write_report(
+    folder: str, split: str, suffix: str, report: Report, step: int
+) -> None:
     """Write and log scores: `eval_results<suffix>.txt`, `entity_scores<suffix>.txt`."""
     results = {**report.metrics(), checkpoints.GLOBAL_STEP: step}
     path = os.path.join(folder, f"eval_results{suffix}.txt")
