@@ -14,11 +14,17 @@ from absl import flags, logging
 from albert import checkpoint as checkpoints
 from albert import cli, files, model_dir
 from albert.config.model import load_albert_config
-from albert.config.pretraining import STAND_IN_EVAL_STEPS, PretrainingConfig
+from albert.config.pretraining import (
+    STAND_IN_EVAL_STEPS,
+    HeldOutConfig,
+    PretrainingConfig,
+)
 from albert.config.training import OPTIMIZERS, ReplicaConfig, TrainingConfig
 from albert.data.inspection import ExpectedRecords, check_records
 from albert.errors import UserError
 from albert.evaluation import CheckpointEvaluator, write_results
+from albert.held_out import HeldOutEvaluation
+from albert.interruption import SIGNAL_NAMES, StopRequest, signals_ask
 from albert.modeling.encoder import make_encoder_builder
 from albert.tasks.pretraining import PretrainingTask
 from albert.tokenization import load_vocabulary
@@ -44,7 +50,9 @@ flags.DEFINE_integer(
     "Masked positions of a record. Default: what the records hold.",
 )
 flags.DEFINE_bool("do_train", False, "Whether to train.")
-flags.DEFINE_bool("do_eval", False, "Whether to evaluate the newest checkpoint.")
+flags.DEFINE_bool(
+    "do_eval", False, "Whether to evaluate --eval_checkpoint after any training."
+)
 flags.DEFINE_integer("train_batch_size", 32, "Examples of a step, over all replicas.")
 flags.DEFINE_integer("eval_batch_size", 8, "Examples of an evaluation batch.")
 flags.DEFINE_float("learning_rate", 5e-5, "The peak of the learning rate.")
@@ -80,6 +88,28 @@ flags.DEFINE_integer("random_seed", 12345, "Seeds initial variables and shufflin
 flags.DEFINE_integer("shuffle_buffer", 10000, "Training records to shuffle among.")
 flags.DEFINE_integer("log_every_steps", 100, "Steps between lines of the log.")
 flags.DEFINE_integer("keep_checkpoint_max", 5, "Checkpoints kept, the newest ones.")
+flags.DEFINE_string(
+    "eval_checkpoint",
+    None,
+    "What --do_eval evaluates: a checkpoint, or a folder, of which the newest is "
+    "meant. Default: --output_dir.",
+)
+flags.DEFINE_integer(
+    "eval_every_steps",
+    None,
+    "Steps between evaluations on --eval_input_file while training. Default: none.",
+)
+flags.DEFINE_integer(
+    "keep_best_checkpoints",
+    1,
+    "Checkpoints with the lowest loss on --eval_input_file kept in <output_dir>/best, "
+    "where --eval_every_steps is given.",
+)
+flags.DEFINE_integer(
+    "early_stopping_patience",
+    None,
+    "Evaluations without a lower loss after which training ends. Default: never.",
+)
 
 
 def _vocabulary_file(vocabulary: model_dir.VocabularyId | None) -> str | None:
@@ -92,9 +122,42 @@ def _vocabulary_file(vocabulary: model_dir.VocabularyId | None) -> str | None:
     return vocabulary.path if same else None
 
 
+def _train(task, build_encoder, config, held_out, training, replicas) -> bool:
+    """Train; return whether training went on as far as it should.
+
+    SIGTERM and SIGINT end it with a checkpoint and the command that resumes.
+    """
+    stop = StopRequest()
+    on_checkpoint = None
+    if held_out.eval_every_steps is not None:
+        on_checkpoint = HeldOutEvaluation(
+            lambda: CheckpointEvaluator(
+                task,
+                build_encoder,
+                config.eval_batch_size,
+                max_batches=config.max_eval_steps,
+            ),
+            held_out,
+            training.output_dir,
+            training.num_train_steps,
+            stop,
+        ).after_checkpoint
+    with signals_ask(stop):
+        step = train(task, build_encoder, training, replicas, on_checkpoint, stop)
+    if stop.reason in SIGNAL_NAMES and step < training.num_train_steps:
+        print(
+            f"Stopped by {stop.reason} at step {step} of {training.num_train_steps}, "
+            f"which {training.output_dir} holds. To go on: {cli.command_line()}"
+        )
+        return False
+    if stop.asked:
+        logging.info("Training ended at step %d: %s", step, stop.reason)
+    return True
+
+
 def _evaluate(task, build_encoder, config: PretrainingConfig, held_out: bool) -> None:
-    """Evaluate the newest checkpoint and write eval_results.txt."""
-    checkpoint = checkpoints.resolve(FLAGS.output_dir, "output_dir")
+    """Evaluate a checkpoint and write eval_results.txt."""
+    checkpoint = _checkpoint_to_evaluate()
     max_batches = config.max_eval_steps
     if not held_out:
         max_batches = max_batches or STAND_IN_EVAL_STEPS
@@ -113,6 +176,12 @@ def _evaluate(task, build_encoder, config: PretrainingConfig, held_out: bool) ->
     for name in sorted(results):
         logging.info("  %s = %s", name, results[name])
     logging.info("Written to %s", path)
+
+
+def _checkpoint_to_evaluate() -> str:
+    if FLAGS.eval_checkpoint:
+        return checkpoints.resolve(FLAGS.eval_checkpoint, "eval_checkpoint")
+    return checkpoints.resolve(FLAGS.output_dir, "output_dir")
 
 
 def main(extra_arguments: list[str]) -> None:
@@ -145,7 +214,15 @@ def main(extra_arguments: list[str]) -> None:
         random_seed=FLAGS.random_seed,
         keep_checkpoint_max=FLAGS.keep_checkpoint_max,
         log_every_steps=FLAGS.log_every_steps,
+        eval_every_steps=FLAGS.eval_every_steps,
     )
+    held_out = HeldOutConfig(
+        eval_every_steps=FLAGS.eval_every_steps,
+        keep_best_checkpoints=FLAGS.keep_best_checkpoints,
+        early_stopping_patience=FLAGS.early_stopping_patience,
+    )
+    if FLAGS.eval_every_steps is not None and not FLAGS.eval_input_file:
+        raise UserError("eval_every_steps needs held-out records: --eval_input_file")
     replicas = ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas)
     model_config = load_albert_config(FLAGS.bert_config_file, "bert_config_file")
 
@@ -182,8 +259,7 @@ def main(extra_arguments: list[str]) -> None:
             _vocabulary_file(found.vocabulary),
         )
     elif found.vocabulary:
-        checkpoint = checkpoints.resolve(FLAGS.output_dir, "output_dir")
-        model_dir.check_vocabulary_pair(found.vocabulary, checkpoint)
+        model_dir.check_vocabulary_pair(found.vocabulary, _checkpoint_to_evaluate())
 
     task = PretrainingTask(
         model_config,
@@ -195,9 +271,10 @@ def main(extra_arguments: list[str]) -> None:
         FLAGS.random_seed,
     )
     build_encoder = make_encoder_builder(model_config)
+    done = True
     if config.do_train:
-        train(task, build_encoder, training, replicas)
-    if config.do_eval:
+        done = _train(task, build_encoder, config, held_out, training, replicas)
+    if config.do_eval and done:
         _evaluate(task, build_encoder, config, eval_files is not train_files)
 
 

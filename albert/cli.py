@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging as standard_logging
+import shlex
 import sys
 import warnings
 from typing import Callable, NoReturn, Sequence
@@ -63,6 +64,11 @@ def run_main(main: Callable[[list[str]], None]) -> None:
             fail("interrupted")
 
     app.run(guarded, flags_parser=parse_flags)
+
+
+def command_line() -> str:
+    """Return the command that ran this script, to be given to a shell again."""
+    return shlex.join(["python3", *sys.argv])
 
 
 def refuse_extra_arguments(arguments: Sequence[str]) -> None:

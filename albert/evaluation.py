@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from typing import Iterator, Mapping, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -13,12 +14,24 @@ from absl import logging
 from albert import checkpoint as checkpoints
 from albert import files, model_dir
 from albert.errors import UserError
+from albert.interruption import StopRequest
 from albert.modeling.encoder import EncoderBuilder
 from albert.tasks.task import EVAL, Task
 
 v1 = tf.compat.v1
 
 BEST_FOLDER = "best"
+
+
+class EvaluationStopped(Exception):
+    """An evaluation was given up because the run is to end."""
+
+
+def _until_asked(batches: Iterator[Any], stop: StopRequest) -> Iterator[Any]:
+    for batch in batches:
+        if stop.asked:
+            raise EvaluationStopped
+        yield batch
 
 
 class CheckpointEvaluator:
@@ -82,9 +95,18 @@ class CheckpointEvaluator:
                 return
             done += 1
 
-    def evaluate(self, checkpoint: str) -> dict[str, float]:
-        """Return the task's metrics and the checkpoint's "global_step"."""
-        results = dict(self._task.score(self.batches(checkpoint)))
+    def evaluate(
+        self, checkpoint: str, stop: Optional[StopRequest] = None
+    ) -> dict[str, float]:
+        """Return the task's metrics and the checkpoint's "global_step".
+
+        Raises:
+            EvaluationStopped: `stop` was asked before the last batch.
+        """
+        batches = self.batches(checkpoint)
+        if stop is not None:
+            batches = _until_asked(batches, stop)
+        results = dict(self._task.score(batches))
         names = checkpoints.read_shapes(checkpoint)
         step = checkpoints.GLOBAL_STEP
         if step in names:
@@ -97,10 +119,11 @@ class CheckpointEvaluator:
 
 
 class BestCheckpoint:
-    """Keeps a copy of the checkpoint with the best value of one metric.
+    """Keeps copies of the checkpoints with the best values of one metric.
 
-    The copy lies in `<folder>/best`, without optimizer slots, with `best.json` beside
-    it and the files that tell what model it is of; it outlives a restart of training.
+    The copies lie in `<folder>/best`, without optimizer slots, with the files that tell
+    what model they are of. `best.json` names them; it is replaced after a copy is whole
+    and before one is removed, so a run that is killed leaves it true.
     """
 
     def __init__(
@@ -109,64 +132,87 @@ class BestCheckpoint:
         metric: str,
         higher_is_better: bool = True,
         companions: Sequence[str] = model_dir.COMPANIONS,
+        keep: int = 1,
     ):
-        """Take up the best checkpoint that `folder` holds, if any.
+        """Take up the best checkpoints that `folder` holds, if any.
 
         Args:
             companions: names of files in `folder` to copy too, where they are there.
+            keep: how many checkpoints are kept.
         """
         self._source = folder
         self._companions = tuple(companions)
         self._folder = os.path.join(folder, BEST_FOLDER)
         self._metric = metric
         self._sign = 1.0 if higher_is_better else -1.0
+        self._keep = keep
         self._record_file = os.path.join(self._folder, "best.json")
-        self._record = None
+        self._records: list[Mapping[str, Any]] = []  # the best one first
         if os.path.exists(self._record_file):
-            self._record = files.read_json(self._record_file)
+            best = files.read_json(self._record_file)
+            self._records = [best, *best.pop("next", [])]
 
     @property
     def path(self) -> Optional[str]:
         """The prefix of the best checkpoint, None before the first."""
-        if self._record is None:
-            return None
-        return os.path.join(self._folder, self._record["checkpoint"])
+        return self.paths[0] if self._records else None
+
+    @property
+    def paths(self) -> list[str]:
+        """The prefixes of the checkpoints that are kept, the best one first."""
+        return [os.path.join(self._folder, r["checkpoint"]) for r in self._records]
 
     @property
     def step(self) -> Optional[int]:
         """The global step of the best checkpoint, None before the first."""
-        return None if self._record is None else self._record["step"]
+        return self._records[0]["step"] if self._records else None
 
     def offer(self, checkpoint: str, step: int, results: Mapping[str, float]) -> bool:
-        """Copy `checkpoint` if it is better than the best so far; say whether it is."""
+        """Copy `checkpoint` if it is among the best; say whether it is the best.
+
+        Of equal ones the earlier is the better. A checkpoint of a step that is kept
+        already (a run resumed before it) replaces that one.
+        """
         value = float(results[self._metric])
-        if self._record is not None and (
-            self._sign * value <= self._sign * self._record["value"]
-        ):
-            return False
-        temporary = f"{self._folder}.tmp"
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.makedirs(temporary)
-        name = f"model.ckpt-{step}"
-        kept = [*checkpoints.slim_names(checkpoint), checkpoints.GLOBAL_STEP]
-        variables = checkpoints.read_variables(checkpoint, kept)
-        checkpoints.write_variables(os.path.join(temporary, name), variables)
-        checkpoints.write_state(temporary, name)
-        for companion in self._companions:
-            path = os.path.join(self._source, companion)
-            if os.path.exists(path):
-                shutil.copyfile(path, os.path.join(temporary, companion))
         record = {
-            "checkpoint": name,
+            "checkpoint": f"model.ckpt-{step}",
             "step": int(step),
             "metric": self._metric,
             "value": value,
         }
-        files.write_json(os.path.join(temporary, "best.json"), record)
-        files.replace_folder(temporary, self._folder)
-        self._record = record
+        others = [r for r in self._records if r["step"] != step]
+        ranked = sorted([*others, record], key=lambda r: -self._sign * r["value"])
+        kept = ranked[: self._keep]
+        if record not in kept:
+            return False
+        self._copy(checkpoint, record["checkpoint"])
+        checkpoints.write_state(self._folder, kept[0]["checkpoint"])
+        files.write_json(self._record_file, {**kept[0], "next": kept[1:]})
+        self._records = kept
+        self._remove_others()
+        if kept[0] is not record:
+            return False
         logging.info("Best %s so far: %.4f at step %d", self._metric, value, step)
         return True
+
+    def _copy(self, checkpoint: str, name: str) -> None:
+        os.makedirs(self._folder, exist_ok=True)
+        for companion in self._companions:
+            path = os.path.join(self._source, companion)
+            if os.path.exists(path):
+                with files.atomic_path(os.path.join(self._folder, companion)) as copy:
+                    shutil.copyfile(path, copy)
+        kept = [*checkpoints.slim_names(checkpoint), checkpoints.GLOBAL_STEP]
+        variables = checkpoints.read_variables(checkpoint, kept)
+        checkpoints.write_variables(os.path.join(self._folder, name), variables)
+
+    def _remove_others(self) -> None:
+        """Remove checkpoints that are no longer, or never were, among the best."""
+        kept = {record["checkpoint"] for record in self._records}
+        for name in os.listdir(self._folder):
+            checkpoint = re.match(r"model\.ckpt-\d+(?=[._])", name)
+            if checkpoint and checkpoint.group() not in kept:
+                os.unlink(os.path.join(self._folder, name))
 
 
 def write_results(path: str, results: Mapping[str, float]) -> None:

@@ -159,21 +159,19 @@ class CheckpointListener(v1.train.CheckpointSaverListener):
     ):
         """Call `on_checkpoint("<prefix>-<step>", step)` after a checkpoint.
 
-        The one that an Estimator writes before the first step is passed over. Training
-        ends with this step if the callback asks `stop`.
+        The one that an Estimator writes before the first step of all is passed over;
+        the one it writes again where a run resumes is not: a run that was killed may
+        not have called back. Training ends with this step if the callback asks `stop`.
         """
         self._prefix = prefix
         self._on_checkpoint = on_checkpoint
         self._stop = stop
-        self._first_step = None
-        self._last_step = None
+        self._last_step = 0
 
     def after_save(self, session, global_step_value) -> bool:
         """Call back, once a step; return whether to end."""
         step = int(global_step_value)
-        if self._first_step is None:
-            self._first_step = step
-        if step not in (self._first_step, self._last_step):
+        if step != self._last_step:
             self._last_step = step
             self._on_checkpoint(f"{self._prefix}-{step}", step)
         return self._stop.asked

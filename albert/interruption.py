@@ -8,6 +8,7 @@ from typing import Iterator, Optional
 
 # A preempted machine sends SIGTERM, Ctrl-C SIGINT.
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNAL_NAMES = tuple(number.name for number in SIGNALS)
 
 
 class StopRequest:

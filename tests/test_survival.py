@@ -1,0 +1,139 @@
+"""Training that is killed, stopped and started again."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import pretraining_kit as kit
+
+pytestmark = pytest.mark.slow
+
+INTERVAL = 20
+# Its gradient is rounding alone, which LAMB scales up (see test_distribution).
+KEY_BIAS = "attention/self/key/bias"
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory):
+    runner = kit.Runner(tmp_path_factory.mktemp("runner"))
+    yield runner
+    runner.close()
+
+
+def read_newest(folder):
+    """Return the step and all values of the newest checkpoint."""
+    newest = tf.train.latest_checkpoint(str(folder))
+    if newest is None:
+        return None, {}
+    reader = tf.train.load_checkpoint(newest)
+    values = {
+        name: reader.get_tensor(name) for name in reader.get_variable_to_dtype_map()
+    }
+    return int(values["global_step"]), values
+
+
+def test_ten_kills_lose_no_more_than_the_interval_and_change_nothing(runner, tmp_path):
+    flags = kit.make_flags(tmp_path, num_train_steps=300)
+    rng = random.Random(5)
+    kills = 0
+    start = None
+    while kills < 10:
+        # Two in three while steps are made, the others before the first one.
+        after_steps = rng.randint(1, 30) if kills % 3 else 0
+        delay = rng.uniform(0, 0.05) if after_steps else rng.uniform(0, 2.0)
+        done = runner.run(flags, "SIGKILL", after_steps, delay)
+        assert done.status == -9, done.output
+        kills += 1
+        saved, values = read_newest(tmp_path / "model")
+        if done.steps:
+            # The first step of all comes after the checkpoint of step 0.
+            assert done.steps[0] == (start or 0) + 1
+            assert 0 <= done.steps[-1] - saved <= INTERVAL
+        assert saved == start or saved % INTERVAL == 0
+        assert all(np.isfinite(value).all() for value in values.values())
+        start = saved
+    assert 0 < start < 300
+    done = runner.run(flags)
+    assert done.status == 0, done.output
+    step, survived = read_newest(tmp_path / "model")
+    assert step == 300
+
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    flags = kit.make_flags(tmp_path, num_train_steps=300, output_dir=whole)
+    assert runner.run(flags).status == 0
+    step, wanted = read_newest(whole)
+    assert step == 300
+    assert set(survived) == set(wanted)
+    for name, value in wanted.items():
+        if KEY_BIAS not in name:
+            np.testing.assert_allclose(
+                survived[name], value, rtol=1e-3, atol=1e-5, err_msg=name
+            )
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_saves_a_checkpoint_and_gives_the_command_that_resumes(
+    runner, tmp_path, name
+):
+    flags = kit.make_flags(tmp_path, num_train_steps=5000)
+    done = runner.run(flags, name, after_steps=3)
+    assert done.status == 0, done.output
+    step = done.steps[-1]
+    assert step < 5000
+    assert f"Stopped by {name} at step {step} of 5000" in done.output
+    assert read_newest(tmp_path / "model")[0] == step
+    command = re.search("To go on: python3 (.*)", done.output).group(1)
+    resumed = shlex.split(command)
+    assert resumed == ["run_pretraining.py", *flags]
+    if name == "SIGTERM":  # once is enough
+        again = subprocess.run(
+            [sys.executable, *resumed, f"--num_train_steps={step + 20}"],
+            cwd=kit.REPO,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=True,
+        )
+        assert f"resumes from step {step}" in again.stderr
+        assert f"Step {step + 1} of {step + 20}" in again.stderr
+
+
+def test_evaluation_while_training_keeps_the_best_and_can_be_cut(runner, tmp_path):
+    flags = kit.make_flags(
+        tmp_path,
+        num_train_steps=90,
+        eval_input_file=tmp_path / "held_out.tfrecord",
+        eval_every_steps=15,
+        keep_best_checkpoints=2,
+    )
+    done = runner.run(flags, "SIGTERM", after_steps=50)
+    assert done.status == 0, done.output
+    done = runner.run(
+        [*flags, "--do_eval", "--eval_checkpoint", f"{tmp_path}/model/best"]
+    )
+    assert done.status == 0, done.output
+    history = json.loads((tmp_path / "model/eval/history.json").read_text())
+    assert [entry["global_step"] for entry in history] == [15, 30, 45, 60, 75, 90]
+    losses = {entry["global_step"]: entry["loss"] for entry in history}
+    best = json.loads((best / "best.json").read_text())
+    assert [best["step"], best["next"][0]["step"]] == sorted(losses, key=losses.get)[:2]
+    results = (tmp_path / "model/eval_results.txt").read_text()
+    assert f"global_step = {best['step']}\n" in results
+    assert f"loss = {best['value']}\n" in results
+
+
+def test_evaluation_while_training_needs_held_out_records(runner, tmp_path):
+    done = runner.run(kit.make_flags(tmp_path, eval_every_steps=15))
+    assert done.status == 1
+    (error,) = done.errors
+    assert "eval_every_steps needs held-out records: --eval_input_file" in error
