@@ -118,18 +118,17 @@ def test_evaluation_while_training_keeps_the_best_and_can_be_cut(runner, tmp_pat
     )
     done = runner.run(flags, "SIGTERM", after_steps=50)
     assert done.status == 0, done.output
-    done = runner.run(
-        [*flags, "--do_eval", "--eval_checkpoint", f"{tmp_path}/model/best"]
-    )
+    best = tmp_path / "model/best"
+    done = runner.run([*flags, "--do_eval", f"--eval_checkpoint={best}"])
     assert done.status == 0, done.output
     history = json.loads((tmp_path / "model/eval/history.json").read_text())
     assert [entry["global_step"] for entry in history] == [15, 30, 45, 60, 75, 90]
     losses = {entry["global_step"]: entry["loss"] for entry in history}
-    best = json.loads((best / "best.json").read_text())
-    assert [best["step"], best["next"][0]["step"]] == sorted(losses, key=losses.get)[:2]
+    kept = json.loads((best / "best.json").read_text())
+    assert [kept["step"], kept["next"][0]["step"]] == sorted(losses, key=losses.get)[:2]
     results = (tmp_path / "model/eval_results.txt").read_text()
-    assert f"global_step = {best['step']}\n" in results
-    assert f"loss = {best['value']}\n" in results
+    assert f"global_step = {kept['step']}\n" in results
+    assert f"loss = {kept['value']}\n" in results
 
 
 def test_evaluation_while_training_needs_held_out_records(runner, tmp_path):
