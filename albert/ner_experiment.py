@@ -146,7 +146,13 @@ def plan_training(
 ) -> TrainingConfig:
     """Return how to train on so many sentences, a checkpoint an epoch."""
     steps, warmup, epoch = tuning.count_steps(sentences)
-    logging.info("%d sentences, %d steps, an epoch is %d", sentences, steps, epoch)
+    logging.info(
+        "%d sentences, num_train_epochs %g: num_train_steps %d, an epoch is %d",
+        sentences,
+        tuning.num_train_epochs,
+        steps,
+        epoch,
+    )
     return TrainingConfig(
         output_dir=run.output_dir,
         learning_rate=tuning.learning_rate,

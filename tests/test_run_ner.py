@@ -137,7 +137,7 @@ def model(files, repo):
 def test_training_learns_and_keeps_the_best_checkpoint(model):
     output_dir, log = model
     # 16 sentences in batches of 4, 20 epochs.
-    assert "16 sentences, 80 steps, an epoch is 4" in log
+    assert "16 sentences, num_train_epochs 20: num_train_steps 80" in log
     assert "train (" in log
     results = _read_results(output_dir / "eval_results.txt")
     names = {"eval_f", "eval_precision", "eval_recall", "global_step", "loss"}
