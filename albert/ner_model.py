@@ -28,7 +28,7 @@ from albert.tokenization import Tokenizer, load_vocabulary
 LABELS_FILE = "labels.json"
 
 # Settings that a trained model cannot change.
-_FIXED_SETTINGS = ("head", "do_lower_case", "transition_scale")
+_FIXED_SETTINGS = ("head", "do_lower_case")
 
 
 class NerModel(NamedTuple):

@@ -131,13 +131,16 @@ def test_only_legal_paths_share_the_probability():
     assert value[0] == pytest.approx(-np.log(len(legal_paths)), abs=1e-5)
 
 
-def test_scale_multiplies_the_variable():
+def test_transitions_are_a_variable_that_starts_at_zero():
+    legal = np.array([[True, False], [True, True]])
     with tf.Graph().as_default(), v1.Session() as session:
-        scores = crf.transition_scores(np.ones((2, 2), bool), scale=10.0)
+        scores = crf.transition_scores(legal)
         (variable,) = v1.trainable_variables()
         assert variable.op.name == "crf/transitions"
-        session.run(variable.assign([[1, 2], [3, 4]]))
-        np.testing.assert_allclose(session.run(scores), [[10, 20], [30, 40]])
+        session.run(variable.initializer)
+        np.testing.assert_array_equal(session.run(scores), [[0, -1e4], [0, 0]])
+        variable.load([[1, 2], [3, 4]], session)
+        np.testing.assert_array_equal(session.run(scores), [[1, 2 - 1e4], [3, 4]])
 
 
 def _is_legal_path(path, legal):

@@ -251,7 +251,6 @@ def test_scores_are_those_of_the_decoded_tags():
         ({"head": "lstm"}, "head must be one of softmax, crf; got 'lstm'"),
         ({"max_seq_length": 3}, "max_seq_length must be at least 4, got 3"),
         ({"dropout_prob": 1.0}, "dropout_prob must be .* below 1, got 1"),
-        ({"transition_scale": 0.0}, "transition_scale must be above 0, got 0"),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):

@@ -21,20 +21,17 @@ class NerConfig:
             longer sentences are seen through several windows.
         do_lower_case: whether text is lower-cased, as the vocabulary wants.
         dropout_prob: of the dropout before the head.
-        transition_scale: how much faster the CRF's transitions learn than the rest.
     """
 
     head: str = "softmax"
     max_seq_length: int = 128
     do_lower_case: bool = True
     dropout_prob: float = 0.1
-    transition_scale: float = 1.0
 
     def __post_init__(self) -> None:
         check_choice("head", self.head, HEADS)
         check_range("max_seq_length", self.max_seq_length, low=4)
         check_range("dropout_prob", self.dropout_prob, low=0, high=1, high_open=True)
-        check_range("transition_scale", self.transition_scale, low=0, low_open=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,15 +17,12 @@ v1 = tf.compat.v1
 ILLEGAL_SCORE = -1e4
 
 
-def transition_scores(legal: np.ndarray, scale: float = 1.0) -> tf.Tensor:
+def transition_scores(legal: np.ndarray) -> tf.Tensor:
     """Return the transition scores of the variable `crf/transitions`.
 
     Args:
         legal: bool, [L, L]; whether the column may follow the row. What is illegal
             gets `ILLEGAL_SCORE` on top.
-        scale: factor between variable and score. Under Adam a variable moves by about
-            the learning rate in a step whatever its gradient, so the factor is the
-            ratio of the transitions' learning rate to the encoder's.
 
     Returns:
         float32, [L, L]; zero at first where legal.
@@ -35,7 +32,7 @@ def transition_scores(legal: np.ndarray, scale: float = 1.0) -> tf.Tensor:
             "transitions", legal.shape, initializer=v1.zeros_initializer()
         )
     penalty = np.where(legal, 0.0, ILLEGAL_SCORE).astype(np.float32)
-    return transitions * scale + penalty
+    return transitions + penalty
 
 
 def path_score(

@@ -170,7 +170,7 @@ class NerTask(Task):
             "sentence": features["sentence"],
         }
         if self._config.head == "crf":
-            scores = crf.transition_scores(self._legal, self._config.transition_scale)
+            scores = crf.transition_scores(self._legal)
             losses = -crf.log_likelihood(emissions, labels, lengths, scores)
             copies = [tf.shape(lengths)[0], 1, 1]
             predictions["transitions"] = tf.tile(scores[None], copies)
