@@ -19,7 +19,12 @@ from albert.config.pretraining import (
     HeldOutConfig,
     PretrainingConfig,
 )
-from albert.config.training import OPTIMIZERS, ReplicaConfig, TrainingConfig
+from albert.config.training import (
+    OPTIMIZERS,
+    PRECISIONS,
+    ReplicaConfig,
+    TrainingConfig,
+)
 from albert.data.inspection import ExpectedRecords, check_records
 from albert.errors import UserError
 from albert.evaluation import CheckpointEvaluator, write_results
@@ -79,6 +84,20 @@ flags.DEFINE_integer(
     "num_cpu_replicas", None, "Logical CPU devices to train on, in place of GPUs."
 )
 flags.DEFINE_enum("optimizer", "lamb", OPTIMIZERS, "The update rule.")
+flags.DEFINE_enum(
+    "precision",
+    "float32",
+    PRECISIONS,
+    "The type of matrix products in training. bfloat16 for CPUs and GPUs that have it, "
+    "float16 for older GPUs; variables and updates are float32 always.",
+)
+flags.DEFINE_bool("xla", False, "Whether XLA compiles what it can of the graph.")
+flags.DEFINE_integer(
+    "gradient_accumulation_steps",
+    1,
+    "Parts that each device's share of the batch is computed in, one after the other, "
+    "where the whole does not fit its memory.",
+)
 flags.DEFINE_string(
     "vocab_file",
     None,
@@ -214,6 +233,8 @@ def main(extra_arguments: list[str]) -> None:
         random_seed=FLAGS.random_seed,
         keep_checkpoint_max=FLAGS.keep_checkpoint_max,
         log_every_steps=FLAGS.log_every_steps,
+        precision=FLAGS.precision,
+        gradient_accumulation_steps=FLAGS.gradient_accumulation_steps,
         eval_every_steps=FLAGS.eval_every_steps,
     )
     held_out = HeldOutConfig(
@@ -223,7 +244,7 @@ def main(extra_arguments: list[str]) -> None:
     )
     if FLAGS.eval_every_steps is not None and not FLAGS.eval_input_file:
         raise UserError("eval_every_steps needs held-out records: --eval_input_file")
-    replicas = ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas)
+    replicas = ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas, FLAGS.xla)
     model_config = load_albert_config(FLAGS.bert_config_file, "bert_config_file")
 
     # A shell that expands --input_file=a*.tfrecord leaves the further names over.

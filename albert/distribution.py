@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Mapping, NamedTuple, Optional
+import os
+from typing import Mapping, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 from absl import logging
@@ -12,6 +13,8 @@ from albert.errors import UserError
 from albert.tasks.task import LossTerm
 
 v1 = tf.compat.v1
+
+_XLA_ON_CPUS = "--tf_xla_cpu_global_jit"
 
 
 class Devices(NamedTuple):
@@ -28,10 +31,20 @@ class Devices(NamedTuple):
     num_replicas: int
 
 
-def _session_config(num_cpus: int) -> v1.ConfigProto:
+def _session_config(num_cpus: int, xla: bool) -> v1.ConfigProto:
     config = v1.ConfigProto(allow_soft_placement=True, device_count={"CPU": num_cpus})
     config.gpu_options.allow_growth = True
+    if xla:
+        level = v1.OptimizerOptions.ON_1
+        config.graph_options.optimizer_options.global_jit_level = level
     return config
+
+
+def _let_xla_compile_for_cpus() -> None:
+    """Without this flag, read before the first session, XLA leaves CPUs alone."""
+    flags = os.environ.get("TF_XLA_FLAGS", "").split()
+    if _XLA_ON_CPUS not in flags:
+        os.environ["TF_XLA_FLAGS"] = " ".join([*flags, _XLA_ON_CPUS])
 
 
 def _make_logical_cpus(count: int) -> None:
@@ -72,7 +85,9 @@ def make_devices(config: ReplicaConfig) -> Devices:
         if count == 0:
             count, kind = 1, "cpu"
     logging.info("Training on %d %s replica(s)", count, kind.upper())
-    session_config = _session_config(count if kind == "cpu" else 1)
+    session_config = _session_config(count if kind == "cpu" else 1, config.xla)
+    if config.xla and kind == "cpu":
+        _let_xla_compile_for_cpus()
     if kind == "cpu" and gpus:
         session_config.device_count["GPU"] = 0
     if count == 1:
@@ -81,16 +96,25 @@ def make_devices(config: ReplicaConfig) -> Devices:
     return Devices(tf.distribute.MirroredStrategy(devices), session_config, count)
 
 
-def replica_batch_size(global_batch_size: int, num_replicas: int) -> int:
-    """Return the examples of one replica; UserError unless they divide evenly."""
-    if global_batch_size % num_replicas:
-        lower = global_batch_size - global_batch_size % num_replicas
-        choices = [str(b) for b in (lower, lower + num_replicas) if b]
+def micro_batch_size(
+    global_batch_size: int, num_replicas: int, accumulation_steps: int = 1
+) -> int:
+    """Return the examples that one replica computes at once.
+
+    Raises:
+        UserError: the global batch does not divide evenly.
+    """
+    parts = num_replicas * accumulation_steps
+    if global_batch_size % parts:
+        lower = global_batch_size - global_batch_size % parts
+        choices = [str(b) for b in (lower, lower + parts) if b]
+        times = f" times {accumulation_steps} gradient_accumulation_steps"
         raise UserError(
             f"train_batch_size is global and must be a multiple of the {num_replicas} "
-            f"replicas, got {global_batch_size}; use {' or '.join(choices)}"
+            f"replicas{times if accumulation_steps > 1 else ''}, got "
+            f"{global_batch_size}; use {' or '.join(choices)}"
         )
-    return global_batch_size // num_replicas
+    return global_batch_size // parts
 
 
 class GlobalLosses(NamedTuple):
@@ -106,19 +130,44 @@ class GlobalLosses(NamedTuple):
     means: Mapping[str, tf.Tensor]
 
 
-def global_losses(terms: Mapping[str, LossTerm]) -> GlobalLosses:
-    """Divide each loss by its weight over all replicas; called in replica context.
+def _sum_over_replicas(x: tf.Tensor) -> tf.Tensor:
+    replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return x
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, x)
+
+
+def global_denominators(terms: Mapping[str, LossTerm]) -> tf.Tensor:
+    """Return what each loss is divided by: its weight over all replicas.
 
     A replica whose examples hold few masked positions thus counts by its positions,
-    which averaging the replicas' means would not do.
+    which averaging the replicas' means would not do. Called in replica context.
+
+    Returns:
+        float32, [number of terms].
     """
-    replica = tf.distribute.get_replica_context()
+    weights = _sum_over_replicas(tf.stack([term.weight for term in terms.values()]))
+    return weights + [term.epsilon for term in terms.values()]
+
+
+def global_means(
+    totals: tf.Tensor, weights: tf.Tensor, epsilons: Sequence[float]
+) -> tf.Tensor:
+    """Return means over all replicas of what each has summed; in replica context.
+
+    Args:
+        totals, weights: float32, [N], of this replica.
+        epsilons: added to the weights over all replicas.
+    """
+    sums = _sum_over_replicas(tf.stack([totals, weights]))
+    return sums[0] / (sums[1] + tf.constant(epsilons, tf.float32))
+
+
+def global_losses(terms: Mapping[str, LossTerm]) -> GlobalLosses:
+    """Divide each loss by its weight over all replicas; called in replica context."""
     totals = tf.stack([term.total for term in terms.values()])
     weights = tf.stack([term.weight for term in terms.values()])
-    sums = tf.stop_gradient(tf.stack([totals, weights]))
-    if replica.num_replicas_in_sync > 1:
-        sums = replica.all_reduce(tf.distribute.ReduceOp.SUM, sums)
-    epsilons = tf.constant([term.epsilon for term in terms.values()], tf.float32)
-    denominators = sums[1] + epsilons
-    means = tf.unstack(sums[0] / denominators)
-    return GlobalLosses(tf.reduce_sum(totals / denominators), dict(zip(terms, means)))
+    epsilons = [term.epsilon for term in terms.values()]
+    means = global_means(tf.stop_gradient(totals), weights, epsilons)
+    share = tf.reduce_sum(totals / global_denominators(terms))
+    return GlobalLosses(share, dict(zip(terms, tf.unstack(means))))

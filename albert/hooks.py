@@ -33,6 +33,7 @@ class ProgressHook(v1.train.SessionRunHook):
     def __init__(
         self,
         values: Mapping[str, tf.Tensor],
+        steps_done: tf.Tensor,
         output_dir: str,
         num_train_steps: int,
         batch_size: int,
@@ -42,12 +43,14 @@ class ProgressHook(v1.train.SessionRunHook):
 
         Args:
             values: name -> scalar of the global batch, in the order of the log.
+            steps_done: the global step after the step.
             output_dir: where the event file lies.
             num_train_steps: the last step, for the time left.
             batch_size: examples of a step over all replicas.
             every_steps: steps between lines; the first step is logged too.
         """
         self._values = dict(values)
+        self._steps_done = steps_done
         self._output_dir = output_dir
         self._num_train_steps = num_train_steps
         self._batch_size = batch_size
@@ -69,17 +72,18 @@ class ProgressHook(v1.train.SessionRunHook):
 
     def before_run(self, run_context) -> v1.train.SessionRunArgs:
         """Ask for the values at each step: a second set of fetches costs a graph."""
-        return v1.train.SessionRunArgs(self._values)
+        return v1.train.SessionRunArgs((self._values, self._steps_done))
 
     def after_run(self, run_context, run_values) -> None:
         """Log the values."""
-        self.step += 1
+        results, step = run_values.results
+        self.step = int(step)  # as before where float16 made the step be skipped
         now = time.monotonic()
         if self.step == self._first_step:  # its time is that of building the graph
             self._timed_step, self._timed_at = self.step, now
         if self.step != self._first_step and self.step % self._every_steps:
             return
-        values = {name: float(value) for name, value in run_values.results.items()}
+        values = {name: float(value) for name, value in results.items()}
         words = [f"{name} {value:.4g}" for name, value in values.items()]
         if self.step > self._timed_step:
             rate = (self.step - self._timed_step) / max(now - self._timed_at, 1e-9)

@@ -12,6 +12,8 @@ from typing import NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 
+from albert.loss_scale import LossScale
+
 v1 = tf.compat.v1
 
 CLIP_NORM = 1.0
@@ -121,6 +123,12 @@ def decay_of(variable_name: str) -> float:
     return 0.0 if excluded else WEIGHT_DECAY
 
 
+def _count_update(step: tf.Variable, finite: Optional[tf.Tensor]) -> tf.Operation:
+    """Add 1 to the global step, or 0 for a step that was skipped."""
+    done = 1 if finite is None else tf.cast(finite, step.dtype)
+    return step.assign_add(done, read_value=False)
+
+
 class GlobalBatchOptimizer(v1.train.Optimizer):
     """Sums gradients over replicas, then clips them, then applies an update rule.
 
@@ -129,16 +137,23 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
     summed, not averaged.
     """
 
-    def __init__(self, rule: str, learning_rate: tf.Tensor):
+    def __init__(
+        self,
+        rule: str,
+        learning_rate: tf.Tensor,
+        loss_scale: Optional[LossScale] = None,
+    ):
         """Make the optimizer of one replica.
 
         Args:
             rule: a key of UPDATE_RULES.
             learning_rate: float32 scalar of the current replica.
+            loss_scale: what the loss was multiplied by; None for nothing.
         """
         super().__init__(use_locking=False, name=rule)
         self._rule, self._m_name, self._v_name = UPDATE_RULES[rule]
         self._learning_rate = learning_rate
+        self._loss_scale = loss_scale
 
     def apply_gradients(
         self,
@@ -153,7 +168,8 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             global_step: incremented by 1 after the update, if given.
 
         Running it raises InvalidArgumentError, with NOT_FINITE in its message and no
-        variable changed, when the summed gradient is not finite.
+        variable changed, when the summed gradient is not finite. With a loss scale
+        such a step is skipped, and raises only when the scale can sink no further.
         """
         pairs = [(g, v) for g, v in grads_and_vars if g is not None]
         if not pairs:
@@ -162,38 +178,52 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
         gradients = [tf.convert_to_tensor(g) for g, _ in pairs]
         if replica.num_replicas_in_sync > 1:
             gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        if self._loss_scale is not None:
+            gradients = self._loss_scale.unscale(gradients)
         norm = tf.linalg.global_norm(gradients)
-        with tf.control_dependencies([tf.debugging.check_numerics(norm, NOT_FINITE)]):
+        checked, finite, scale_state = norm, None, None
+        if self._loss_scale is not None:
+            finite = tf.math.is_finite(norm)
+            scale_state = self._loss_scale.after_step(finite)
+            checked = tf.where(self._loss_scale.can_sink, 0.0, norm)
+        with tf.control_dependencies(
+            [tf.debugging.check_numerics(checked, NOT_FINITE)]
+        ):
             clipped, _ = tf.clip_by_global_norm(gradients, CLIP_NORM, use_norm=norm)
         return replica.merge_call(
             self._apply_to_all_replicas,
-            args=(list(zip(clipped, [v for _, v in pairs])), self._learning_rate),
+            args=(
+                list(zip(clipped, [v for _, v in pairs])),
+                self._learning_rate,
+                finite,
+                scale_state,
+            ),
             kwargs={"global_step": global_step},
         )
 
     def _apply_to_all_replicas(
-        self, strategy, grads_and_vars, learning_rate, global_step
+        self, strategy, grads_and_vars, learning_rate, finite, scale_state, global_step
     ):
         """Update every replica's copy with that replica's (equal) gradient."""
         variables = [variable for _, variable in grads_and_vars]
         with tf.init_scope():
             self._create_slots(variables)
 
-        def update(variable, gradient, rate):
-            return self._resource_apply_dense(gradient, variable, rate)
+        def update(variable, gradient, rate, take):
+            return self._resource_apply_dense(gradient, variable, rate, take)
 
         updates = []
         for gradient, variable in grads_and_vars:
             updates += strategy.extended.update(
-                variable, update, args=(gradient, learning_rate), group=False
+                variable, update, args=(gradient, learning_rate, finite), group=False
             )
+        if self._loss_scale is not None:
+            updates += self._loss_scale.update(strategy, scale_state)
         if global_step is None:
             return tf.group(*updates)
         with tf.control_dependencies(updates):
             return tf.group(
-                strategy.extended.update(
-                    global_step, lambda step: step.assign_add(1, read_value=False)
-                )
+                strategy.extended.update(global_step, _count_update, args=(finite,))
             )
 
     def _create_slots(self, var_list: Sequence[tf.Variable]) -> None:
@@ -201,17 +231,15 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             self._zeros_slot(variable, self._m_name, self._m_name)
             self._zeros_slot(variable, self._v_name, self._v_name)
 
-    def _resource_apply_dense(self, grad, handle, learning_rate) -> tf.Operation:
+    def _resource_apply_dense(
+        self, grad, handle, learning_rate, finite
+    ) -> tf.Operation:
         m = self.get_slot(handle, self._m_name)
         v = self.get_slot(handle, self._v_name)
-        new = self._rule(
-            grad,
-            tf.convert_to_tensor(handle),
-            tf.convert_to_tensor(m),
-            tf.convert_to_tensor(v),
-            learning_rate,
-            decay_of(handle.op.name),
-        )
+        old = Moments(*(tf.convert_to_tensor(x) for x in (handle, m, v)))
+        new = self._rule(grad, *old, learning_rate, decay_of(handle.op.name))
+        if finite is not None:
+            new = Moments(*(tf.where(finite, n, o) for n, o in zip(new, old)))
         return tf.group(
             handle.assign(new.value, read_value=False),
             m.assign(new.m, read_value=False),

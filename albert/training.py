@@ -14,8 +14,9 @@ from albert.config.training import ReplicaConfig, TrainingConfig
 from albert.errors import UserError
 from albert.interruption import StopRequest
 from albert.modeling.encoder import EncoderBuilder
-from albert.optimization import NOT_FINITE, GlobalBatchOptimizer, learning_rate_at
+from albert.optimization import NOT_FINITE
 from albert.tasks.task import TRAIN, Features, Task
+from albert.train_step import TrainStep, build_train_step
 
 v1 = tf.compat.v1
 
@@ -36,37 +37,22 @@ def _make_model_fn(
     build_encoder: EncoderBuilder,
     config: TrainingConfig,
     plan: Optional[checkpoints.InitialisationPlan],
-    watch: Callable[[dict[str, tf.Tensor]], hooks.ProgressHook],
+    watch: Callable[[TrainStep], hooks.ProgressHook],
     chief_hooks: Sequence[v1.train.SessionRunHook],
 ):
     """Return the model_fn of training; it runs once in each replica."""
 
     def model_fn(features: Features, mode: str) -> tf.estimator.EstimatorSpec:
-        output = task.build(features, mode, build_encoder)
-        losses = distribution.global_losses(output.losses)
+        step = build_train_step(task, build_encoder, features, config)
         if plan is not None:
             checkpoints.initialise(plan)
-        step = v1.train.get_or_create_global_step()
-        rate = learning_rate_at(
-            step + 1,
-            config.learning_rate,
-            config.num_train_steps,
-            config.num_warmup_steps,
-        )
-        variables = v1.trainable_variables()
-        gradients = tf.gradients(losses.share, variables)
-        train_op = GlobalBatchOptimizer(config.optimizer, rate).apply_gradients(
-            list(zip(gradients, variables)), step
-        )
-        total = tf.add_n(list(losses.means.values()))
-        values = {"loss": total, **losses.means, "learning_rate": rate}
         return tf.estimator.EstimatorSpec(
             mode,
             # An Estimator sums what the replicas report; this share of each makes the
             # sum the loss of the global batch.
-            loss=losses.share,
-            train_op=train_op,
-            training_hooks=[watch(values)],
+            loss=step.loss,
+            train_op=step.train_op,
+            training_hooks=[watch(step)],
             training_chief_hooks=chief_hooks,
         )
 
@@ -170,8 +156,9 @@ def train(
             or gradient is not finite (no variable takes it up).
     """
     devices = distribution.make_devices(replicas)
-    batch_size = distribution.replica_batch_size(
-        config.train_batch_size, devices.num_replicas
+    parts = config.gradient_accumulation_steps
+    batch_size = distribution.micro_batch_size(
+        config.train_batch_size, devices.num_replicas, parts
     )
     start, plan = _plan_start(task, build_encoder, config)
     stop = StopRequest() if stop is None else stop
@@ -179,9 +166,10 @@ def train(
         return start
     watching: list[hooks.ProgressHook] = []
 
-    def watch(values: dict[str, tf.Tensor]) -> hooks.ProgressHook:
+    def watch(step: TrainStep) -> hooks.ProgressHook:
         hook = hooks.ProgressHook(
-            values,
+            step.values,
+            step.steps_done,
             config.output_dir,
             config.num_train_steps,
             config.train_batch_size,
@@ -207,9 +195,14 @@ def train(
         config=_run_config(config, devices),
     )
     seen = start * (config.train_batch_size // batch_size)
+
+    def read() -> tf.data.Dataset:
+        dataset = task.read(TRAIN, batch_size).skip(seen)
+        return dataset.batch(parts, drop_remainder=True) if parts > 1 else dataset
+
     try:
         estimator.train(
-            lambda: task.read(TRAIN, batch_size).skip(seen),
+            read,
             max_steps=config.num_train_steps,
             hooks=[hooks.StopHook(stop)],
         )

@@ -1,4 +1,6 @@
-"""Trains a recorded model in a process of its own: `replica_run.py REPLICAS OUT BATCH`.
+"""Trains a recorded model in a process of its own.
+
+`replica_run.py REPLICAS OUT BATCH [ACCUMULATION]`
 
 Logical CPU devices are made once a process, so each number of replicas needs its own.
 """
@@ -42,7 +44,7 @@ class FixedOrder(PretrainingTask):
         return dataset.repeat().batch(batch_size, drop_remainder=True)
 
 
-def run(num_replicas: int, output_dir: str, batch_size: int) -> None:
+def run(num_replicas: int, output_dir: str, batch_size: int, parts: int = 1) -> None:
     golden = Golden(POSTLN)
     config = TrainingConfig(
         output_dir=output_dir,
@@ -52,10 +54,11 @@ def run(num_replicas: int, output_dir: str, batch_size: int) -> None:
         train_batch_size=batch_size,
         save_checkpoints_steps=STEPS,
         init_checkpoint=golden.checkpoint,
+        gradient_accumulation_steps=parts,
     )
     replicas = ReplicaConfig(num_cpu_replicas=num_replicas)
     train(FixedOrder(golden), golden.build_encoder, config, replicas)
 
 
 if __name__ == "__main__":
-    run(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    run(int(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))

@@ -19,9 +19,9 @@ v1 = tf.compat.v1
 KEY_BIAS = "bert/encoder/layer_shared/attention/self/key/bias"
 
 
-def train_in_own_process(repo, num_replicas, output_dir, batch_size=6):
+def train_in_own_process(repo, num_replicas, output_dir, parts=1, batch_size=6):
     script = "tests.replica_run"
-    arguments = [str(num_replicas), str(output_dir), str(batch_size)]
+    arguments = [str(x) for x in (num_replicas, output_dir, batch_size, parts)]
     subprocess.run(
         [sys.executable, "-m", script, *arguments], cwd=repo, check=True, timeout=240
     )
@@ -34,11 +34,13 @@ def one_replica(repo, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("num_replicas", [2, 3])
-def test_replicas_end_with_the_weights_of_one(
-    repo, testdata, tmp_path, one_replica, num_replicas
+@pytest.mark.parametrize(
+    ("num_replicas", "micro_batches"), [(2, 1), (3, 1), (1, 3), (2, 3)]
+)
+def test_replicas_and_micro_batches_end_with_the_weights_of_one(
+    repo, testdata, tmp_path, one_replica, num_replicas, micro_batches
 ):
-    several = train_in_own_process(repo, num_replicas, tmp_path)
+    several = train_in_own_process(repo, num_replicas, tmp_path, micro_batches)
     wanted, found = (tf.train.load_checkpoint(c) for c in (one_replica, several))
     names = set(wanted.get_variable_to_shape_map())
     assert names == set(found.get_variable_to_shape_map())
@@ -81,13 +83,20 @@ def test_losses_are_divided_by_the_weight_and_summed():
 
 
 def test_batch_of_a_replica_is_its_share_of_the_global_batch():
-    assert distribution.replica_batch_size(64, 2) == 32
+    assert distribution.micro_batch_size(64, 2) == 32
+    assert distribution.micro_batch_size(64, 2, 4) == 8
 
 
 @pytest.mark.parametrize(("batch", "hint"), [(64, "use 63 or 66"), (2, "use 3$")])
 def test_batch_that_does_not_divide_is_refused_with_ones_that_do(batch, hint):
     with pytest.raises(UserError, match=hint):
-        distribution.replica_batch_size(batch, 3)
+        distribution.micro_batch_size(batch, 3)
+
+
+def test_batch_that_does_not_divide_into_micro_batches_is_refused():
+    match = "the 2 replicas times 3 gradient_accumulation_steps, got 8; use 6 or 12"
+    with pytest.raises(UserError, match=match):
+        distribution.micro_batch_size(8, 2, 3)
 
 
 def test_more_gpus_than_are_visible_are_refused():

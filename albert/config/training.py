@@ -9,6 +9,7 @@ from albert.config.checks import check_choice, check_range
 from albert.errors import UserError
 
 OPTIMIZERS = ("lamb", "adamw")
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,11 @@ class TrainingConfig:
         log_every_steps: updates between lines of the log.
         eval_every_steps: updates between evaluations, each of a checkpoint that is
             written for it; None for no evaluation during training.
+        precision: the type of matrix products, see PRECISIONS; variables, updates,
+            norms and losses are float32. With "float16" the loss is scaled and a step
+            that overflows is skipped.
+        gradient_accumulation_steps: the parts that a replica's share of the batch is
+            computed in, one after the other; the update is that of the whole batch.
     """
 
     output_dir: str
@@ -43,6 +49,8 @@ class TrainingConfig:
     keep_checkpoint_max: int = 5
     log_every_steps: int = 100
     eval_every_steps: Optional[int] = None
+    precision: str = "float32"
+    gradient_accumulation_steps: int = 1
 
     def __post_init__(self) -> None:
         if not self.output_dir:
@@ -56,7 +64,11 @@ class TrainingConfig:
         check_range("log_every_steps", self.log_every_steps, low=1)
         if self.eval_every_steps is not None:
             check_range("eval_every_steps", self.eval_every_steps, low=1)
+        check_range(
+            "gradient_accumulation_steps", self.gradient_accumulation_steps, low=1
+        )
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("precision", self.precision, PRECISIONS)
         if self.num_warmup_steps > self.num_train_steps:
             raise UserError(
                 "num_warmup_steps must be at most num_train_steps "
@@ -71,10 +83,12 @@ class ReplicaConfig:
     Attributes:
         num_gpus: GPUs to use; None for all that are visible, 0 for none.
         num_cpu_replicas: logical CPU devices to use in place of GPUs, or None.
+        xla: whether XLA compiles what it can of the graph.
     """
 
     num_gpus: Optional[int] = None
     num_cpu_replicas: Optional[int] = None
+    xla: bool = False
 
     def __post_init__(self) -> None:
         if self.num_gpus is not None:

@@ -79,7 +79,7 @@ def embed(
         output = layers.dropout(output, config.hidden_dropout_prob, training)
 
     def decode(hidden: tf.Tensor) -> tf.Tensor:
-        narrow = tf.matmul(hidden, tf.cast(projection, hidden.dtype), transpose_b=True)
-        return tf.matmul(narrow, tf.cast(words, hidden.dtype), transpose_b=True)
+        narrow = tf.matmul(tf.cast(hidden, dtype), projection, transpose_b=True)
+        return tf.matmul(narrow, words, transpose_b=True)
 
     return Embeddings(tf.cast(output, dtype), decode)

@@ -32,8 +32,8 @@ class EncoderOutput(NamedTuple):
     token_decoder: embeddings.TokenDecoder
 
 
-# (input_ids, input_mask, segment_ids, training=False) -> EncoderOutput, the first
-# three int32 [B, T].
+# (input_ids, input_mask, segment_ids, training=False, dtype=tf.float32) ->
+# EncoderOutput, the first three int32 [B, T], dtype that of matrix products.
 EncoderBuilder = Callable[..., EncoderOutput]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import types
 from typing import Any, Callable, Iterable, Mapping, NamedTuple
 
 import numpy as np
@@ -39,10 +40,12 @@ class TaskOutput(NamedTuple):
             Empty in PREDICT.
         predictions: name -> tensor whose first dimension is the batch; what `score`
             and prediction writers read. Empty in TRAIN.
+        ratios: name -> LossTerm; global means to be logged that are no loss.
     """
 
     losses: Mapping[str, LossTerm]
     predictions: Mapping[str, tf.Tensor]
+    ratios: Mapping[str, LossTerm] = types.MappingProxyType({})
 
 
 class Task(abc.ABC):
