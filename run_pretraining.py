@@ -25,6 +25,7 @@ from albert.config.training import (
     ReplicaConfig,
     TrainingConfig,
 )
+from albert.data.damage import find_readable
 from albert.data.inspection import ExpectedRecords, check_records
 from albert.errors import UserError
 from albert.evaluation import CheckpointEvaluator, write_results
@@ -107,6 +108,12 @@ flags.DEFINE_integer("random_seed", 12345, "Seeds initial variables and shufflin
 flags.DEFINE_integer("shuffle_buffer", 10000, "Training records to shuffle among.")
 flags.DEFINE_integer("log_every_steps", 100, "Steps between lines of the log.")
 flags.DEFINE_integer("keep_checkpoint_max", 5, "Checkpoints kept, the newest ones.")
+flags.DEFINE_bool(
+    "skip_corrupt_records",
+    False,
+    "Whether to do without records that are damaged, counting them. All files are "
+    "read through first.",
+)
 flags.DEFINE_string(
     "eval_checkpoint",
     None,
@@ -256,14 +263,19 @@ def main(extra_arguments: list[str]) -> None:
     if FLAGS.vocab_file:
         given = model_dir.identify(load_vocabulary(FLAGS.vocab_file))
         model_dir.check_vocabulary_size(given, model_config)
+    all_files = list(dict.fromkeys([*train_files, *eval_files]))
+    readable = {}
+    if FLAGS.skip_corrupt_records:
+        readable = find_readable(all_files)
     found = check_records(
-        list(dict.fromkeys([*train_files, *eval_files])),
+        all_files,
         ExpectedRecords(
             config.max_seq_length,
             config.max_predictions_per_seq,
             model_config.vocab_size,
             given,
         ),
+        readable,
     )
     if found.max_seq_length > model_config.max_position_embeddings:
         raise UserError(
@@ -290,6 +302,7 @@ def main(extra_arguments: list[str]) -> None:
         eval_files,
         config.shuffle_buffer,
         FLAGS.random_seed,
+        readable,
     )
     build_encoder = make_encoder_builder(model_config)
     done = True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
+import shutil
 from typing import Mapping, NamedTuple, Sequence
 
 import numpy as np
@@ -71,6 +73,16 @@ def latest_step(model_dir: str) -> int | None:
     if newest is None:
         return None
     return int(read_variables(newest, [GLOBAL_STEP])[GLOBAL_STEP])
+
+
+def remove_unfinished(model_dir: str) -> None:
+    """Remove what a run that was killed, or met a full disk, left of checkpoints."""
+    folder = glob.escape(model_dir)
+    for path in glob.glob(os.path.join(folder, "model.ckpt-*_temp")):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in glob.glob(os.path.join(folder, "model.ckpt-*.meta.tmp*")):
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def is_training_state(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging as standard_logging
 import shlex
 import sys
+import threading
 import warnings
 from typing import Callable, NoReturn, Sequence
 
@@ -14,8 +15,21 @@ from albert.errors import UserError
 
 
 def quiet_tensorflow() -> None:
-    """Keep TensorFlow's own log to errors: it warns of every `tf.compat.v1` call."""
-    standard_logging.getLogger("tensorflow").setLevel("ERROR")
+    """Keep TensorFlow's own log to errors: it warns of every `tf.compat.v1` call.
+
+    What goes wrong in the thread that writes event files is not shown by the thread: it
+    is raised again where the file is flushed.
+    """
+    logger = standard_logging.getLogger("tensorflow")
+    logger.setLevel("ERROR")
+    logger.addFilter(lambda r: not r.getMessage().startswith("EventFileWriter"))
+    show = threading.excepthook
+
+    def show_unless_event_writer(arguments) -> None:
+        if type(arguments.thread).__name__ != "_EventLoggerThread":
+            show(arguments)
+
+    threading.excepthook = show_unless_event_writer
     warnings.filterwarnings("ignore", category=UserWarning, module="tensorflow")
 
 

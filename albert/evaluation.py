@@ -12,7 +12,7 @@ import tensorflow as tf
 from absl import logging
 
 from albert import checkpoint as checkpoints
-from albert import files, model_dir
+from albert import failures, files, model_dir
 from albert.errors import UserError
 from albert.interruption import StopRequest
 from albert.modeling.encoder import EncoderBuilder
@@ -57,6 +57,7 @@ class CheckpointEvaluator:
             max_batches: where to stop; None for the whole data.
         """
         self._task = task
+        self._find_bad_input = lambda: task.find_bad_input(mode)
         self._max_batches = max_batches
         graph = tf.Graph()
         with graph.as_default():
@@ -77,7 +78,7 @@ class CheckpointEvaluator:
 
         Raises:
             UserError: the checkpoint lacks a variable of the model, or has another
-                shape of it.
+                shape of it; or an input cannot be read.
         """
         checkpoints.check_complete(self._shapes, checkpoint)
         try:
@@ -90,9 +91,15 @@ class CheckpointEvaluator:
         done = 0
         while self._max_batches is None or done < self._max_batches:
             try:
-                yield self._session.run(self._predictions)
+                batch = self._session.run(self._predictions)
             except tf.errors.OutOfRangeError:
                 return
+            except tf.errors.OpError as error:
+                cause = failures.describe(error, self._find_bad_input)
+                if cause is None:
+                    raise
+                raise UserError(f"evaluation stopped: {cause}") from error
+            yield batch
             done += 1
 
     def evaluate(

@@ -151,6 +151,13 @@ class CheckpointHook(v1.train.CheckpointSaverHook):
             if self._save(run_context.session, step):
                 run_context.request_stop()
 
+    def _save(self, session, step) -> bool:
+        try:
+            return super()._save(session, step)
+        except tf.errors.OutOfRangeError as error:  # a file that is too large
+            # A MonitoredSession would take it for the end of the input.
+            raise RuntimeError(str(error)) from error
+
 
 class CheckpointListener(v1.train.CheckpointSaverListener):
     """Calls back after each checkpoint that training itself has written."""

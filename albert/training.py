@@ -9,12 +9,11 @@ import tensorflow as tf
 from absl import logging
 
 from albert import checkpoint as checkpoints
-from albert import distribution, hooks
+from albert import distribution, failures, hooks
 from albert.config.training import ReplicaConfig, TrainingConfig
 from albert.errors import UserError
 from albert.interruption import StopRequest
 from albert.modeling.encoder import EncoderBuilder
-from albert.optimization import NOT_FINITE
 from albert.tasks.task import TRAIN, Features, Task
 from albert.train_step import TrainStep, build_train_step
 
@@ -115,15 +114,6 @@ def _checkpoint_hook(
     )
 
 
-def _explain_not_finite(config: TrainingConfig, step: int) -> UserError:
-    newest = tf.train.latest_checkpoint(config.output_dir)
-    kept = f"the last good checkpoint is {newest}" if newest else "no checkpoint yet"
-    return UserError(
-        f"training stopped at step {step}: {NOT_FINITE}; {kept}. A lower "
-        "learning_rate or more num_warmup_steps usually helps"
-    )
-
-
 def train(
     task: Task,
     build_encoder: EncoderBuilder,
@@ -152,8 +142,9 @@ def train(
         The global step at the end.
 
     Raises:
-        UserError: the devices or the checkpoint to start from do not fit, or a loss
-            or gradient is not finite (no variable takes it up).
+        UserError: the devices or the checkpoint to start from do not fit; a loss
+            or gradient is not finite (no variable takes it up); a file cannot be
+            written or read; a record is damaged. The checkpoints written before stay.
     """
     devices = distribution.make_devices(replicas)
     parts = config.gradient_accumulation_steps
@@ -164,6 +155,7 @@ def train(
     stop = StopRequest() if stop is None else stop
     if start >= config.num_train_steps or stop.asked:
         return start
+    checkpoints.remove_unfinished(config.output_dir)
     watching: list[hooks.ProgressHook] = []
 
     def watch(step: TrainStep) -> hooks.ProgressHook:
@@ -206,9 +198,18 @@ def train(
             max_steps=config.num_train_steps,
             hooks=[hooks.StopHook(stop)],
         )
-    except (tf.errors.InvalidArgumentError, v1.train.NanLossDuringTrainingError) as e:
-        if isinstance(e, tf.errors.InvalidArgumentError) and NOT_FINITE not in str(e):
-            raise
+    except Exception as error:
         step = max((hook.step for hook in watching), default=start) + 1
-        raise _explain_not_finite(config, step) from e
-    return checkpoints.latest_step(config.output_dir)
+        explained = failures.explain_training(
+            error, step, config.output_dir, lambda: task.find_bad_input(TRAIN)
+        )
+        if explained is None:
+            raise
+        raise explained from error
+    end = checkpoints.latest_step(config.output_dir)
+    if end < config.num_train_steps and not stop.asked:
+        raise UserError(
+            f"training ended at step {end} of {config.num_train_steps}: the input "
+            f"gives no further batch of {config.train_batch_size} examples"
+        )
+    return end

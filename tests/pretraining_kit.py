@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -127,9 +128,9 @@ class Runner:
     def run(
         self, flags, signal_name=None, after_steps=0, delay=0.0, file_size=None
     ) -> Done:
-        """Run; after some steps and a delay send a signal, if one is given.
+        """Run; after some steps and a delay, send a signal, if one is given.
 
-        `file_size` limits the bytes of each file that the run writes.
+        With `file_size` it is then that no file can grow beyond so many bytes.
         """
         request = {
             "flags": flags,
@@ -157,12 +158,6 @@ def _run_child(request) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.argv = ["run_pretraining.py", *request["flags"]]
-    if request["file_size"]:
-        import resource
-
-        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-        resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_size"], limit))
-
     import run_pretraining
     from albert import cli
 
@@ -173,6 +168,14 @@ def _steps_logged(path: str) -> int:
     with contextlib.suppress(FileNotFoundError), open(path, errors="replace") as log:
         return len(STEP_LINE.findall(log.read()))
     return 0
+
+
+def _disturb(child: int, request) -> None:
+    if request["file_size"]:
+        size = request["file_size"]
+        resource.prlimit(child, resource.RLIMIT_FSIZE, (size, size))
+    if request["signal"]:
+        os.kill(child, getattr(signal, request["signal"]))
 
 
 def _serve_one(request) -> int:
@@ -192,11 +195,10 @@ def _serve_one(request) -> int:
         if now > deadline:
             os.kill(child, signal.SIGKILL)
             deadline = float("inf")
-        waiting = request["signal"] and due is None
-        if waiting and _steps_logged(request["log"]) >= request["after_steps"]:
+        if due is None and _steps_logged(request["log"]) >= request["after_steps"]:
             due = now + request["delay"]
         if due is not None and now >= due:
-            os.kill(child, getattr(signal, request["signal"]))
+            _disturb(child, request)
             due = float("inf")
         time.sleep(0.003)
 

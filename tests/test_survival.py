@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from albert.data import tfrecord
 from tests import pretraining_kit as kit
 
 pytestmark = pytest.mark.slow
@@ -57,7 +58,8 @@ def test_ten_kills_lose_no_more_than_the_interval_and_change_nothing(runner, tmp
         if done.steps:
             # The first step of all comes after the checkpoint of step 0.
             assert done.steps[0] == (start or 0) + 1
-            assert 0 <= done.steps[-1] - saved <= INTERVAL
+            # A step is logged after its checkpoint is written.
+            assert -1 <= done.steps[-1] - saved <= INTERVAL
         assert saved == start or saved % INTERVAL == 0
         assert all(np.isfinite(value).all() for value in values.values())
         start = saved
@@ -136,3 +138,126 @@ def test_evaluation_while_training_needs_held_out_records(runner, tmp_path):
     assert done.status == 1
     (error,) = done.errors
     assert "eval_every_steps needs held-out records: --eval_input_file" in error
+
+
+@pytest.mark.parametrize(
+    ("log_every_steps", "delay", "file"),
+    [(1000, 0.5, r"model\.ckpt-\d+(\.meta)?"), (1, 0, "events.out.*")],
+)
+def test_files_that_cannot_grow_are_one_line(
+    runner, tmp_path, log_every_steps, delay, file
+):
+    flags = kit.make_flags(
+        tmp_path, num_train_steps=5000, log_every_steps=log_every_steps
+    )
+    # After the first step no file may be longer than 20,000 bytes; a checkpoint's data
+    # are 37,000.
+    done = runner.run(flags, after_steps=1, delay=delay, file_size=20_000)
+    assert done.status == 1, done.output
+    (error,) = done.errors
+    wanted = rf"training stopped at step \d+: {tmp_path}/model/{file}: File too large; "
+    assert re.search(wanted + "the last good checkpoint is", error)
+    assert "Traceback" not in done.output
+    saved, values = read_newest(tmp_path / "model")
+    assert saved % INTERVAL == 0
+    assert values
+    end = saved + 20
+    assert runner.run([*flags, f"--num_train_steps={end}"]).status == 0
+    assert read_newest(tmp_path / "model")[0] == end
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    """On a small file system of its own, where the machine allows to make one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    flags = kit.make_flags(
+        tmp_path,
+        num_train_steps=5000,
+        output_dir=disk / "model",
+        keep_checkpoint_max=99,
+    )
+    mount = ["unshare", "--mount", "--user", "--map-root-user", "sh", "-c"]
+    script = f"mount -t tmpfs -o size=6m none {disk} && {{ %s; }}"
+    if subprocess.run([*mount, script % "true"], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a file system")
+    # A run that fills it, then the newest checkpoint carried out of it.
+    command = shlex.join([sys.executable, "run_pretraining.py", *flags])
+    save = f"s=$?; mkdir {tmp_path}/kept; cp {disk}/model/* {tmp_path}/kept; exit $s"
+    done = subprocess.run(
+        [*mount, script % f"{command}; {save}"],
+        cwd=kit.REPO,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 1, done.stderr
+    errors = [x for x in done.stderr.splitlines() if x.startswith("error: ")]
+    assert len(errors) == 1
+    assert re.search(rf"step \d+: {disk}/model/\S+: No space left on device", errors[0])
+    assert "Traceback" not in done.stderr
+    saved, values = read_newest(tmp_path / "kept")
+    assert saved % INTERVAL == 0
+    assert values
+
+
+def run_damaged(runner, folder, damage, **changes):
+    """Run on a record file with a damaged part that the check does not read."""
+    records = folder / "train.tfrecord"
+    data = bytearray(b"".join(map(tfrecord.frame, kit.make_examples(400))))
+    size = len(data) // 400  # all records are as long
+    data = damage(data, size)
+    records.write_bytes(data)
+    kit.write_claim(records)
+    flags = kit.make_flags(folder, num_train_steps=60, **changes)
+    return runner.run(flags), size
+
+
+def flip_in_record_301(data, size):
+    data[300 * size + size // 2] ^= 1
+    return data
+
+
+def cut_in_record_301(data, size):
+    return data[: 300 * size + size // 2]
+
+
+def lengthen_record_301(data, size):
+    example = tf.train.Example.FromString(kit.make_examples(1)[0])
+    example.features.feature["masked_lm_ids"].int64_list.value.append(5)
+    record = tfrecord.frame(example.SerializeToString())
+    return data[: 300 * size] + record + data[301 * size :]
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (
+            flip_in_record_301,
+            "record 301 (wrong checksum, at byte {offset}) is damaged",
+        ),
+        (cut_in_record_301, "record 301 (cut short, at byte {offset}) is damaged"),
+        (lengthen_record_301, "record 301: max_predictions_per_seq is 3"),
+    ],
+)
+def test_a_bad_record_in_the_middle_of_training_is_named(
+    runner, tmp_path, damage, what
+):
+    done, size = run_damaged(runner, tmp_path, damage)
+    assert done.status == 1, done.output
+    (error,) = done.errors
+    assert 20 <= done.steps[-1] < 60
+    assert re.search(r"training stopped at step \d\d: ", error)
+    assert f"{tmp_path}/train.tfrecord: " + what.format(offset=300 * size) in error
+    assert "last good checkpoint is" in error
+    assert read_newest(tmp_path / "model")[0] in (20, 40)
+
+
+def test_corrupt_records_are_skipped_and_counted_on_request(runner, tmp_path):
+    done, size = run_damaged(
+        runner, tmp_path, flip_in_record_301, skip_corrupt_records=True
+    )
+    assert done.status == 0, done.output
+    assert done.steps[-1] == 60
+    assert "skip_corrupt_records: 1 damaged records" in done.output
+    assert f"record 301 (wrong checksum, at byte {300 * size})" in done.output
+    assert "; 399 records are read" in done.output

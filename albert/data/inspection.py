@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping, NamedTuple, Optional, Sequence
+import types
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 from absl import logging
 
-from albert.data import records
+from albert.data import damage, records
 from albert.errors import UserError
 from albert.model_dir import VocabularyId
 
 v1 = tf.compat.v1
 
 _SLOW_BYTES = 1 << 30  # reading through so much is worth a line in the log
+_READ_AT_ONCE = 1024  # records, in `find_bad_record`
 
 
 class ExpectedRecords(NamedTuple):
@@ -37,19 +39,28 @@ def _mismatch(file: str, what: str, found: Any, flag: str, given: Any) -> UserEr
     return UserError(f"{file}: {what} is {found}, but {flag} is {given}")
 
 
-def _read_first(file: str) -> tf.train.Example:
-    try:
-        serialized = next(v1.io.tf_record_iterator(file), None)
-    except tf.errors.DataLossError as error:
-        raise UserError(f"{file} is not a TFRecord file, or is cut short") from error
-    if serialized is None:
-        raise UserError(f"{file} holds no record")
+def _parse(where: str, serialized: bytes) -> tf.train.Example:
     example = tf.train.Example()
     try:
         example.ParseFromString(serialized)
     except Exception as error:  # DecodeError, whose module differs between versions
-        raise UserError(f"{file}: its first record is no tf.train.Example") from error
+        raise UserError(f"{where}: not a serialised tf.train.Example") from error
     return example
+
+
+def _read_first(file: str, readable: damage.Readable) -> tf.train.Example:
+    if file in readable:
+        serialized = damage.read_first(file, readable[file])
+    else:
+        try:
+            serialized = next(v1.io.tf_record_iterator(file), None)
+        except tf.errors.DataLossError as error:
+            raise UserError(
+                f"{file} is not a TFRecord file, or is cut short"
+            ) from error
+    if serialized is None:
+        raise UserError(f"{file} holds no record that can be read")
+    return _parse(file, serialized)
 
 
 class Inspection(NamedTuple):
@@ -70,11 +81,13 @@ def _values(example: tf.train.Example, feature: records.Feature) -> Sequence:
     return getattr(example.features.feature[feature.name], kinds[feature.dtype]).value
 
 
-def _adopt_lengths(file: str, expected: ExpectedRecords) -> ExpectedRecords:
+def _adopt_lengths(
+    file: str, expected: ExpectedRecords, readable: damage.Readable
+) -> ExpectedRecords:
     """Fill in lengths that the flags leave open from the first record of a file."""
     if None not in (expected.max_seq_length, expected.max_predictions_per_seq):
         return expected
-    features = _read_first(file).features.feature
+    features = _read_first(file, readable).features.feature
     tokens = len(features["input_ids"].int64_list.value)
     masked = len(features["masked_lm_ids"].int64_list.value)
     return expected._replace(
@@ -83,9 +96,10 @@ def _adopt_lengths(file: str, expected: ExpectedRecords) -> ExpectedRecords:
     )
 
 
-def _check_example(file: str, expected: ExpectedRecords) -> None:
-    """Compare the first record of a file with what is expected."""
-    example = _read_first(file)
+def _check_example(
+    file: str, example: tf.train.Example, expected: ExpectedRecords
+) -> None:
+    """Compare a record of a file with what is expected."""
     spec = records.feature_spec(
         expected.max_seq_length, expected.max_predictions_per_seq
     )
@@ -155,35 +169,83 @@ def count_records(file: str) -> int:
     """
     if os.path.getsize(file) >= _SLOW_BYTES:
         logging.info("Reading through %s once, to see that it is whole", file)
-    count = 0
-    try:
-        for _ in v1.io.tf_record_iterator(file):
-            count += 1
-    except tf.errors.DataLossError as error:
+    count, whole = damage.count_sound(file)
+    if not whole:
         raise UserError(
-            f"{file} is damaged or cut short after record {count}: make it again"
-        ) from error
+            f"{file} is damaged or cut short after record {count}: make it again, or "
+            "give --skip_corrupt_records to do without what cannot be read"
+        )
     return count
 
 
-def check_records(input_files: Sequence[str], expected: ExpectedRecords) -> Inspection:
+def _read_all(file: str, segments: Optional[Sequence[damage.Segment]]) -> Iterator:
+    """Yield the serialised records of a file, those of some segments if given."""
+    opener = damage.record_opener({} if segments is None else {file: segments})
+    with tf.Graph().as_default(), v1.Session() as session:
+        dataset = opener(file).batch(_READ_AT_ONCE)
+        following = v1.data.make_one_shot_iterator(dataset).get_next()
+        while True:
+            try:
+                yield from session.run(following)
+            except tf.errors.OutOfRangeError:
+                return
+
+
+def find_bad_record(
+    input_files: Sequence[str],
+    expected: ExpectedRecords,
+    readable: damage.Readable = types.MappingProxyType({}),
+) -> Optional[str]:
+    """Return what is wrong with the first record that cannot be trained on.
+
+    Reads everything: to be called when training has failed.
+
+    Args:
+        expected: with all lengths.
+        readable: damaged files of which only some records were read.
+
+    Returns:
+        A sentence that names file and record, or None.
+    """
+    for file in input_files:
+        fault = None if file in readable else damage.find_fault([file])
+        if fault is not None:
+            return fault
+        for number, serialized in enumerate(_read_all(file, readable.get(file)), 1):
+            kind = "readable record" if file in readable else "record"
+            where = f"{file}: {kind} {number}"
+            try:
+                _check_example(where, _parse(where, serialized), expected)
+            except UserError as error:
+                return str(error)
+    return None
+
+
+def check_records(
+    input_files: Sequence[str],
+    expected: ExpectedRecords,
+    readable: damage.Readable = types.MappingProxyType({}),
+) -> Inspection:
     """Check every file of a run before it starts.
 
     The first record and the metadata beside the file are compared with the flags; a
     file whose size is not what its metadata say, or that has none, is read through.
 
+    Args:
+        readable: files known to be damaged, and what is to be read of them.
+
     Raises:
         UserError: the first mismatch, with the file, what was found and what was given.
     """
-    expected = _adopt_lengths(input_files[0], expected)
+    expected = _adopt_lengths(input_files[0], expected, readable)
     for file in input_files:
         metadata = records.read_metadata(file)
         if metadata is not None:
             vocabulary = _check_metadata(file, metadata, expected)
             expected = expected._replace(vocabulary=expected.vocabulary or vocabulary)
-        _check_example(file, expected)
+        _check_example(file, _read_first(file, readable), expected)
         size = (metadata or {}).get("file", {}).get("bytes")
-        if size != os.path.getsize(file):
+        if file not in readable and size != os.path.getsize(file):
             count_records(file)
     return Inspection(
         expected.max_seq_length, expected.max_predictions_per_seq, expected.vocabulary

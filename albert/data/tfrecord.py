@@ -59,16 +59,18 @@ def crc32c(data: bytes) -> int:
     return int(crc) ^ 0xFFFFFFFF
 
 
-def _mask(crc: int) -> int:
+def masked_crc32c(data: bytes) -> int:
+    """Return the checksum of `data` as a TFRecord file holds it."""
+    crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
 @functools.lru_cache(maxsize=4096)
 def _encode_length(length: int) -> bytes:
     encoded = struct.pack("<Q", length)
-    return encoded + struct.pack("<I", _mask(crc32c(encoded)))
+    return encoded + struct.pack("<I", masked_crc32c(encoded))
 
 
 def frame(data: bytes) -> bytes:
     """Return `data` as one record of a TFRecord file."""
-    return _encode_length(len(data)) + data + struct.pack("<I", _mask(crc32c(data)))
+    return _encode_length(len(data)) + data + struct.pack("<I", masked_crc32c(data))

@@ -6,13 +6,14 @@ Devlin et al. (2019), section 3.1; Lan et al. (2020), section 3.1.
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Iterable, Mapping, Sequence
+import types
+from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from albert.config.model import AlbertConfig
-from albert.data import records
+from albert.data import damage, inspection, records
 from albert.modeling import heads
 from albert.tasks.task import TRAIN, Features, LossTerm, Task, TaskOutput
 
@@ -27,6 +28,7 @@ def read_records(
     shuffle_buffer: int = 0,
     seed: int | None = None,
     repeat: bool = False,
+    readable: damage.Readable = types.MappingProxyType({}),
 ) -> tf.data.Dataset:
     """Return batches of records.
 
@@ -38,21 +40,23 @@ def read_records(
             order of the files.
         seed: of the shuffling.
         repeat: without end, in whole batches; else each record once.
+        readable: damaged files, and what to read of them; others are read whole.
 
     Returns:
         A dataset of dicts: name -> int32 or float32 [batch, length].
     """
+    open_file = damage.record_opener(readable)
     dataset = tf.data.Dataset.from_tensor_slices(list(input_files))
     if shuffle_buffer:
         dataset = dataset.shuffle(len(input_files), seed=seed)
         dataset = dataset.interleave(
-            tf.data.TFRecordDataset,
+            open_file,
             cycle_length=min(len(input_files), _FILES_READ_AT_ONCE),
             deterministic=True,
         )
         dataset = dataset.shuffle(shuffle_buffer, seed=seed)
     else:
-        dataset = dataset.flat_map(tf.data.TFRecordDataset)
+        dataset = dataset.flat_map(open_file)
     if repeat:
         dataset = dataset.repeat()
     dataset = dataset.batch(batch_size, drop_remainder=repeat)
@@ -75,6 +79,7 @@ class PretrainingTask(Task):
         eval_files: Sequence[str] = (),
         shuffle_buffer: int = 10_000,
         seed: int = 12345,
+        readable: damage.Readable = types.MappingProxyType({}),
     ):
         """Keep what to read; the files were checked (see `albert.data.inspection`).
 
@@ -84,6 +89,7 @@ class PretrainingTask(Task):
             train_files, eval_files: TFRecord files.
             shuffle_buffer: training records to shuffle among.
             seed: of the shuffling.
+            readable: damaged files, and what to read of them; others are read whole.
         """
         self._config = config
         self._spec = records.feature_spec(max_seq_length, max_predictions_per_seq)
@@ -91,6 +97,10 @@ class PretrainingTask(Task):
         self._eval_files = tuple(eval_files)
         self._shuffle_buffer = shuffle_buffer
         self._seed = seed
+        self._readable = readable
+        self._expected = inspection.ExpectedRecords(
+            max_seq_length, max_predictions_per_seq, config.vocab_size
+        )
 
     def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
         """See `Task.read`."""
@@ -102,8 +112,16 @@ class PretrainingTask(Task):
                 self._shuffle_buffer,
                 self._seed,
                 repeat=True,
+                readable=self._readable,
             )
-        return read_records(self._eval_files, self._spec, batch_size)
+        return read_records(
+            self._eval_files, self._spec, batch_size, readable=self._readable
+        )
+
+    def find_bad_input(self, mode: str) -> Optional[str]:
+        """See `Task.find_bad_input`."""
+        files = self._train_files if mode == TRAIN else self._eval_files
+        return inspection.find_bad_record(files, self._expected, self._readable)
 
     def build(
         self, features: Features, mode: str, build_encoder: Callable[..., Any]

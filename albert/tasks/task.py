@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import types
-from typing import Any, Callable, Iterable, Mapping, NamedTuple
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
@@ -62,6 +62,13 @@ class Task(abc.ABC):
             mode: TRAIN, EVAL or PREDICT.
             batch_size: examples in a batch: of one replica under a strategy.
         """
+
+    def find_bad_input(self, mode: str) -> Optional[str]:
+        """Return a sentence on the first input that cannot be used, None without one.
+
+        Called when reading or training has failed; may take as long as reading all.
+        """
+        del mode
 
     @abc.abstractmethod
     def build(
