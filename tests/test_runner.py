@@ -147,6 +147,7 @@ def test_metadata_stands_beside_each_file(own, tmp_path):
     for name in case["output"]:
         metadata = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
         assert metadata["format"] == "albert_pretraining_records"
+        assert metadata["file"] == {"bytes": (tmp_path / name).stat().st_size}
         assert metadata["version"] == albert.__version__
         parameters = metadata["parameters"]
         assert {key: parameters[key] for key in case["flags"]} == case["flags"]

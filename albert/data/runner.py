@@ -157,9 +157,10 @@ def _write_outputs(
         temporary = [stack.enter_context(files.atomic_path(path)) for path in outputs]
         written = write_records(shard, temporary, config, tables)
         counts = summary.make_counts(text, written, vocabulary)
-        for path in outputs:
+        for path, written_path in zip(outputs, temporary):
             counts_here = {**counts, "instances_in_this_file": per_file[path]}
             metadata = _make_metadata(config, vocabulary, counts_here)
+            metadata["file"] = {"bytes": os.path.getsize(written_path)}
             # Left first, so renamed first: no new record file stands without its own.
             beside = files.atomic_path(records.metadata_path(path))
             files.write_json(stack.enter_context(beside), metadata)
