@@ -59,7 +59,12 @@ def find_file_trouble(message: str) -> Optional[FileTrouble]:
 
 
 def _not_finite(message: str) -> str:
-    return f"{NOT_FINITE}. A lower learning_rate or more num_warmup_steps usually helps"
+    found = re.search(rf"{NOT_FINITE}\] \[([^\]]+)\]", message)
+    where = f" (first at {found.group(1)})" if found else ""
+    return (
+        f"{NOT_FINITE}{where}. A lower learning_rate or more num_warmup_steps usually "
+        "helps"
+    )
 
 
 def describe(

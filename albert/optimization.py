@@ -21,6 +21,7 @@ WEIGHT_DECAY = 0.01
 # A variable whose name matches one of these is not decayed.
 NO_DECAY_PATTERNS = ("LayerNorm", "layer_norm", "bias")
 NOT_FINITE = "gradient or loss is not finite"  # marks the error of `apply_gradients`
+_ALL_TOGETHER = "all variables together"  # named where only the sum is too large
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-6
 
@@ -129,6 +130,30 @@ def _count_update(step: tf.Variable, finite: Optional[tf.Tensor]) -> tf.Operatio
     return step.assign_add(done, read_value=False)
 
 
+def _check_finite(
+    passes: tf.Tensor, squares: tf.Tensor, names: Sequence[str]
+) -> tf.Tensor:
+    """Return what fails with NOT_FINITE and the first bad variable's name.
+
+    Args:
+        passes: boolean scalar, whether not to fail.
+        squares: float32 [N], the squared norm of each gradient.
+        names: of their N variables.
+    """
+
+    def fail() -> tf.Tensor:
+        bad = tf.logical_not(tf.math.is_finite(squares))
+        index = tf.where(tf.reduce_any(bad), tf.argmax(bad), len(names))
+        name = tf.gather([*names, _ALL_TOGETHER], index)
+        assertion = tf.debugging.Assert(False, [NOT_FINITE, name])
+        with tf.control_dependencies([assertion]):
+            return tf.constant(False)
+
+    # XLA would leave the assertion out.
+    with tf.xla.experimental.jit_scope(compile_ops=False):
+        return tf.cond(passes, lambda: tf.constant(True), fail)
+
+
 class GlobalBatchOptimizer(v1.train.Optimizer):
     """Sums gradients over replicas, then clips them, then applies an update rule.
 
@@ -167,9 +192,10 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             grads_and_vars: this replica's gradients, None where there is none.
             global_step: incremented by 1 after the update, if given.
 
-        Running it raises InvalidArgumentError, with NOT_FINITE in its message and no
-        variable changed, when the summed gradient is not finite. With a loss scale
-        such a step is skipped, and raises only when the scale can sink no further.
+        Running it raises InvalidArgumentError, with NOT_FINITE and the first bad
+        variable's name in its message and no variable changed, when the summed gradient
+        is not finite. With a loss scale such a step is skipped, and raises only when
+        the scale can sink no further.
         """
         pairs = [(g, v) for g, v in grads_and_vars if g is not None]
         if not pairs:
@@ -180,15 +206,16 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         if self._loss_scale is not None:
             gradients = self._loss_scale.unscale(gradients)
-        norm = tf.linalg.global_norm(gradients)
-        checked, finite, scale_state = norm, None, None
+        squares = tf.stack([tf.nn.l2_loss(g) for g in gradients])  # half the squares
+        norm = tf.sqrt(2.0 * tf.reduce_sum(squares))
+        finite, scale_state = None, None
+        passes = tf.math.is_finite(norm)
         if self._loss_scale is not None:
-            finite = tf.math.is_finite(norm)
+            finite = passes
             scale_state = self._loss_scale.after_step(finite)
-            checked = tf.where(self._loss_scale.can_sink, 0.0, norm)
-        with tf.control_dependencies(
-            [tf.debugging.check_numerics(checked, NOT_FINITE)]
-        ):
+            passes = tf.logical_or(self._loss_scale.can_sink, finite)
+        check = _check_finite(passes, squares, [v.op.name for _, v in pairs])
+        with tf.control_dependencies([check]):
             clipped, _ = tf.clip_by_global_norm(gradients, CLIP_NORM, use_norm=norm)
         return replica.merge_call(
             self._apply_to_all_replicas,

@@ -140,3 +140,28 @@ def test_a_gradient_that_is_not_finite_stops_before_any_variable_changes():
                 session.run(train, {x: np.nan})
             assert session.run(step) == 0
             np.testing.assert_array_equal(session.run(variable), [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ([1.0, np.nan, np.nan], "second"),
+        ([1.0, 1.0, np.inf], "third"),
+        # Each square can be held, their sum cannot.
+        ([1.5e19, 1.5e19, 1.5e19], optimization._ALL_TOGETHER),
+    ],
+)
+def test_the_first_variable_whose_gradient_is_not_finite_is_named(values, name):
+    with tf.Graph().as_default():
+        gradients = v1.placeholder(tf.float32, [3])
+        variables = [v1.get_variable(n, []) for n in ("first", "second", "third")]
+        train = GlobalBatchOptimizer("adamw", tf.constant(0.1)).apply_gradients(
+            list(zip(tf.unstack(gradients), variables))
+        )
+        with v1.Session() as session:
+            session.run(v1.global_variables_initializer())
+            with pytest.raises(
+                tf.errors.InvalidArgumentError,
+                match=rf"{optimization.NOT_FINITE}\] \[{name}\]",
+            ):
+                session.run(train, {gradients: values})

@@ -207,7 +207,8 @@ def test_a_run_asked_to_stop_before_it_began_does_nothing(config, tmp_path):
 
 def test_a_loss_that_is_not_finite_names_the_step_and_the_last_good_checkpoint(config):
     # Two numbers a step: the fifth and sixth, in step 3, are the first bad ones.
-    with pytest.raises(UserError, match=f"at step 3: {NOT_FINITE}.*model.ckpt-2") as e:
+    pattern = rf"at step 3: {NOT_FINITE} \(first at line/w\).*model.ckpt-2"
+    with pytest.raises(UserError, match=pattern) as e:
         run(config(), LineTask(bad_from=4))
     assert "\n" not in str(e.value)
     newest = tf.train.latest_checkpoint(config().output_dir)
