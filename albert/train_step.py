@@ -113,9 +113,9 @@ def _accumulate(
 
 
 def _merge(features: Features) -> Features:
-    """Join micro-batches: [K, B, ...] becomes [K * B, ...]."""
+    """Join micro-batches: [K, B, ...] becomes [K * B, ...]; other sizes are known."""
     return {
-        name: tf.reshape(value, tf.concat([[-1], tf.shape(value)[2:]], axis=0))
+        name: tf.reshape(value, [-1, *value.shape[2:]])
         for name, value in features.items()
     }
 

@@ -15,56 +15,10 @@ import tensorflow as tf
 from albert.config.model import AlbertConfig
 from albert.data import damage, inspection, records
 from albert.modeling import heads
+from albert.tasks.pretraining_input import read_in_order, read_shuffled, trim
 from albert.tasks.task import TRAIN, Features, LossTerm, Task, TaskOutput
 
 _WEIGHT_EPSILON = 1e-5  # of the reference's masked LM loss: no division by 0
-_FILES_READ_AT_ONCE = 8
-
-
-def read_records(
-    input_files: Sequence[str],
-    spec: Sequence[records.Feature],
-    batch_size: int,
-    shuffle_buffer: int = 0,
-    seed: int | None = None,
-    repeat: bool = False,
-    readable: damage.Readable = types.MappingProxyType({}),
-) -> tf.data.Dataset:
-    """Return batches of records.
-
-    Args:
-        input_files: TFRecord files.
-        spec: see `records.feature_spec`.
-        batch_size: records in a batch.
-        shuffle_buffer: records to shuffle among (files are shuffled too); 0 keeps the
-            order of the files.
-        seed: of the shuffling.
-        repeat: without end, in whole batches; else each record once.
-        readable: damaged files, and what to read of them; others are read whole.
-
-    Returns:
-        A dataset of dicts: name -> int32 or float32 [batch, length].
-    """
-    open_file = damage.record_opener(readable)
-    dataset = tf.data.Dataset.from_tensor_slices(list(input_files))
-    if shuffle_buffer:
-        dataset = dataset.shuffle(len(input_files), seed=seed)
-        dataset = dataset.interleave(
-            open_file,
-            cycle_length=min(len(input_files), _FILES_READ_AT_ONCE),
-            deterministic=True,
-        )
-        dataset = dataset.shuffle(shuffle_buffer, seed=seed)
-    else:
-        dataset = dataset.flat_map(open_file)
-    if repeat:
-        dataset = dataset.repeat()
-    dataset = dataset.batch(batch_size, drop_remainder=repeat)
-    dataset = dataset.map(
-        lambda serialized: records.parse(serialized, spec),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
-    return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 class PretrainingTask(Task):
@@ -79,6 +33,7 @@ class PretrainingTask(Task):
         eval_files: Sequence[str] = (),
         shuffle_buffer: int = 10_000,
         seed: int = 12345,
+        length_buckets: bool = True,
         readable: damage.Readable = types.MappingProxyType({}),
     ):
         """Keep what to read; the files were checked (see `albert.data.inspection`).
@@ -89,6 +44,8 @@ class PretrainingTask(Task):
             train_files, eval_files: TFRecord files.
             shuffle_buffer: training records to shuffle among.
             seed: of the shuffling.
+            length_buckets: whether batches hold examples of like length in training,
+                and are trimmed to it.
             readable: damaged files, and what to read of them; others are read whole.
         """
         self._config = config
@@ -97,6 +54,7 @@ class PretrainingTask(Task):
         self._eval_files = tuple(eval_files)
         self._shuffle_buffer = shuffle_buffer
         self._seed = seed
+        self._length_buckets = length_buckets
         self._readable = readable
         self._expected = inspection.ExpectedRecords(
             max_seq_length, max_predictions_per_seq, config.vocab_size
@@ -104,19 +62,18 @@ class PretrainingTask(Task):
 
     def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
         """See `Task.read`."""
+        open_file = damage.record_opener(self._readable)
         if mode == TRAIN:
-            return read_records(
+            return read_shuffled(
                 self._train_files,
                 self._spec,
                 batch_size,
                 self._shuffle_buffer,
                 self._seed,
-                repeat=True,
-                readable=self._readable,
+                self._length_buckets,
+                open_file,
             )
-        return read_records(
-            self._eval_files, self._spec, batch_size, readable=self._readable
-        )
+        return read_in_order(self._eval_files, self._spec, batch_size, open_file)
 
     def find_bad_input(self, mode: str) -> Optional[str]:
         """See `Task.find_bad_input`."""
@@ -130,8 +87,11 @@ class PretrainingTask(Task):
 
         Predictions hold sums over each example, float32 [B]: `masked_lm_loss`,
         `masked_lm_weight`, `masked_lm_correct`, `sentence_order_loss` and
-        `sentence_order_correct`.
+        `sentence_order_correct`. The ratio "padding" is the share of the positions
+        computed that hold no token.
         """
+        if self._length_buckets:
+            features = trim(features)
         encoded = build_encoder(
             features["input_ids"],
             features["input_mask"],
@@ -166,7 +126,7 @@ class PretrainingTask(Task):
             ),
         }
         if mode == TRAIN:
-            return TaskOutput(losses, {})
+            return TaskOutput(losses, {}, {"padding": _padding(features["input_mask"])})
         shape = tf.shape(features["masked_lm_ids"])
         lm_correct = lm_weights * _is_best(lm_logits, lm_labels)
         predictions = {
@@ -203,6 +163,11 @@ class PretrainingTask(Task):
         results["masked_lm_perplexity"] = math.exp(min(results["masked_lm_loss"], 700))
         results["loss"] = results["masked_lm_loss"] + results["sentence_order_loss"]
         return results
+
+
+def _padding(input_mask: tf.Tensor) -> LossTerm:
+    size = tf.cast(tf.size(input_mask), tf.float32)
+    return LossTerm(size - tf.cast(tf.reduce_sum(input_mask), tf.float32), size)
 
 
 def _is_best(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
