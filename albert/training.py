@@ -10,7 +10,7 @@ from absl import logging
 
 from albert import checkpoint as checkpoints
 from albert import distribution, failures, hooks
-from albert.config.training import ReplicaConfig, TrainingConfig
+from albert.config.training import ReplicaConfig, TrainingConfig, advise_on_rate
 from albert.errors import UserError
 from albert.interruption import StopRequest
 from albert.modeling.encoder import EncoderBuilder
@@ -156,6 +156,9 @@ def train(
     if start >= config.num_train_steps or stop.asked:
         return start
     checkpoints.remove_unfinished(config.output_dir)
+    advice = advise_on_rate(config)
+    if advice is not None:
+        logging.warning(advice)
     watching: list[hooks.ProgressHook] = []
 
     def watch(step: TrainStep) -> hooks.ProgressHook:

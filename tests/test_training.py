@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from albert import training
-from albert.config.training import ReplicaConfig, TrainingConfig
+from albert.config.training import ReplicaConfig, TrainingConfig, advise_on_rate
 from albert.errors import UserError
 from albert.interruption import StopRequest
 from albert.optimization import NOT_FINITE
@@ -260,3 +260,30 @@ def test_modes_have_the_names_that_estimators_use():
 def test_values_out_of_range_are_named(config, field, value, message):
     with pytest.raises(UserError, match=message):
         config(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("rate", "batch", "optimizer", "scaled"),
+    [
+        (0.00176, 64, "lamb", "0.00022"),  # 64 times smaller: an eighth of the rate
+        (0.00176, 511, "lamb", "0.00062"),
+        (0.00176, 512, "lamb", None),
+        (0.00176, 4096, "lamb", None),
+        (0.0009, 64, "lamb", None),
+        (0.00176, 64, "adamw", None),
+    ],
+)
+def test_a_rate_made_for_a_larger_batch_is_warned_of(
+    config, rate, batch, optimizer, scaled
+):
+    settings = config(learning_rate=rate, train_batch_size=batch, optimizer=optimizer)
+    advice = advise_on_rate(settings)
+    assert (advice is None) == (scaled is None)
+    if scaled is not None:
+        assert "belongs to a batch of 4,096" in advice
+        assert f"it is {scaled} here" in advice
+
+
+def test_the_warning_is_in_the_log(config, caplog):
+    run(config(optimizer="lamb", num_train_steps=1))
+    assert "belongs to a batch of 4,096" in log_lines(caplog)

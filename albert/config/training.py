@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Optional
 
 from albert.config.checks import check_choice, check_range
 from albert.errors import UserError
 
 OPTIMIZERS = ("lamb", "adamw")
+PUBLISHED_RATE, PUBLISHED_BATCH = 0.00176, 4096
+_HIGH_RATE, _SMALL_BATCH = 0.001, 512  # where `advise_on_rate` has something to say
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -74,6 +77,24 @@ class TrainingConfig:
                 "num_warmup_steps must be at most num_train_steps "
                 f"{self.num_train_steps}, got {self.num_warmup_steps}"
             )
+
+
+def advise_on_rate(config: TrainingConfig) -> Optional[str]:
+    """Return a warning where a learning rate was made for a much larger batch.
+
+    You et al. (2020), section 4: the rate of LAMB goes with the square root of the
+    batch. ALBERT's 0.00176 belongs to a batch of 4,096 (Lan et al. 2020, section 4.1).
+    """
+    rate, batch = config.learning_rate, config.train_batch_size
+    if config.optimizer != "lamb" or rate < _HIGH_RATE or batch >= _SMALL_BATCH:
+        return None
+    scaled = PUBLISHED_RATE * math.sqrt(batch / PUBLISHED_BATCH)
+    return (
+        f"learning_rate {rate:g} with train_batch_size {batch}: the published rate "
+        f"{PUBLISHED_RATE} belongs to a batch of {PUBLISHED_BATCH:,}; scaled with the "
+        f"square root of the batch it is {scaled:.2g} here. Watch the loss: a rate "
+        "that is too high makes it rise or stay"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
