@@ -33,8 +33,8 @@ class PretrainingTask(Task):
         eval_files: Sequence[str] = (),
         shuffle_buffer: int = 10_000,
         seed: int = 12345,
-        length_buckets: bool = True,
         readable: damage.Readable = types.MappingProxyType({}),
+        length_buckets: bool = True,
     ):
         """Keep what to read; the files were checked (see `albert.data.inspection`).
 
@@ -44,9 +44,9 @@ class PretrainingTask(Task):
             train_files, eval_files: TFRecord files.
             shuffle_buffer: training records to shuffle among.
             seed: of the shuffling.
+            readable: damaged files, and what to read of them; others are read whole.
             length_buckets: whether batches hold examples of like length in training,
                 and are trimmed to it.
-            readable: damaged files, and what to read of them; others are read whole.
         """
         self._config = config
         self._spec = records.feature_spec(max_seq_length, max_predictions_per_seq)
