@@ -7,17 +7,15 @@ Example:
 
 from __future__ import annotations
 
-import os
-
-from absl import flags, logging
+from absl import flags
 
 from albert import checkpoint as checkpoints
-from albert import cli, files, model_dir
-from albert.config.model import load_albert_config
+from albert import cli, files
 from albert.config.pretraining import (
     STAND_IN_EVAL_STEPS,
     HeldOutConfig,
     PretrainingConfig,
+    PretrainingFiles,
 )
 from albert.config.training import (
     OPTIMIZERS,
@@ -25,16 +23,8 @@ from albert.config.training import (
     ReplicaConfig,
     TrainingConfig,
 )
-from albert.data.damage import find_readable
-from albert.data.inspection import ExpectedRecords, check_records
 from albert.errors import UserError
-from albert.evaluation import CheckpointEvaluator, write_results
-from albert.held_out import HeldOutEvaluation
-from albert.interruption import SIGNAL_NAMES, StopRequest, signals_ask
-from albert.modeling.encoder import make_encoder_builder
-from albert.tasks.pretraining import PretrainingTask
-from albert.tokenization import load_vocabulary
-from albert.training import train
+from albert.pretraining_experiment import run_experiment
 
 FLAGS = flags.FLAGS
 
@@ -92,6 +82,12 @@ flags.DEFINE_enum(
     "The type of matrix products in training. bfloat16 for CPUs and GPUs that have it, "
     "float16 for older GPUs; variables and updates are float32 always.",
 )
+flags.DEFINE_bool(
+    "length_buckets",
+    True,
+    "Whether training batches hold examples of like length, without the padding that "
+    "none of them needs. Losses are the same.",
+)
 flags.DEFINE_bool("xla", False, "Whether XLA compiles what it can of the graph.")
 flags.DEFINE_integer(
     "gradient_accumulation_steps",
@@ -138,97 +134,32 @@ flags.DEFINE_integer(
 )
 
 
-def _vocabulary_file(vocabulary: model_dir.VocabularyId | None) -> str | None:
-    """Return a file with the vocabulary of the records, if one can be found."""
-    if FLAGS.vocab_file:
-        return FLAGS.vocab_file
-    if vocabulary is None or not os.path.exists(vocabulary.path):
-        return None
-    same = load_vocabulary(vocabulary.path).sha256 == vocabulary.sha256
-    return vocabulary.path if same else None
-
-
-def _train(task, build_encoder, config, held_out, training, replicas) -> bool:
-    """Train; return whether training went on as far as it should.
-
-    SIGTERM and SIGINT end it with a checkpoint and the command that resumes.
-    """
-    stop = StopRequest()
-    on_checkpoint = None
-    if held_out.eval_every_steps is not None:
-        on_checkpoint = HeldOutEvaluation(
-            lambda: CheckpointEvaluator(
-                task,
-                build_encoder,
-                config.eval_batch_size,
-                max_batches=config.max_eval_steps,
-            ),
-            held_out,
-            training.output_dir,
-            training.num_train_steps,
-            stop,
-        ).after_checkpoint
-    with signals_ask(stop):
-        step = train(task, build_encoder, training, replicas, on_checkpoint, stop)
-    if stop.reason in SIGNAL_NAMES and step < training.num_train_steps:
-        print(
-            f"Stopped by {stop.reason} at step {step} of {training.num_train_steps}, "
-            f"which {training.output_dir} holds. To go on: {cli.command_line()}"
-        )
-        return False
-    if stop.asked:
-        logging.info("Training ended at step %d: %s", step, stop.reason)
-    return True
-
-
-def _evaluate(task, build_encoder, config: PretrainingConfig, held_out: bool) -> None:
-    """Evaluate a checkpoint and write eval_results.txt."""
-    checkpoint = _checkpoint_to_evaluate()
-    max_batches = config.max_eval_steps
-    if not held_out:
-        max_batches = max_batches or STAND_IN_EVAL_STEPS
-        logging.warning(
-            "No --eval_input_file: evaluating on %d batches at most of the training "
-            "files, which says nothing about unseen text",
-            max_batches,
-        )
-    evaluator = CheckpointEvaluator(
-        task, build_encoder, config.eval_batch_size, max_batches=max_batches
-    )
-    results = evaluator.evaluate(checkpoint)
-    path = os.path.join(FLAGS.output_dir, "eval_results.txt")
-    write_results(path, results)
-    logging.info("***** Eval results of %s *****", checkpoint)
-    for name in sorted(results):
-        logging.info("  %s = %s", name, results[name])
-    logging.info("Written to %s", path)
-
-
-def _checkpoint_to_evaluate() -> str:
-    if FLAGS.eval_checkpoint:
-        return checkpoints.resolve(FLAGS.eval_checkpoint, "eval_checkpoint")
-    return checkpoints.resolve(FLAGS.output_dir, "output_dir")
-
-
-def main(extra_arguments: list[str]) -> None:
-    """Check everything, then train, then evaluate."""
+def _name_files(extra_arguments: list[str]) -> PretrainingFiles:
     for name in ("bert_config_file", "input_file", "output_dir"):
         if not FLAGS[name].value:
             raise UserError(f"--{name} must be given")
-    config = PretrainingConfig(
-        do_train=FLAGS.do_train,
-        do_eval=FLAGS.do_eval,
-        max_seq_length=FLAGS.max_seq_length,
-        max_predictions_per_seq=FLAGS.max_predictions_per_seq,
-        eval_batch_size=FLAGS.eval_batch_size,
-        max_eval_steps=FLAGS.max_eval_steps,
-        shuffle_buffer=FLAGS.shuffle_buffer,
-        use_tpu=FLAGS.use_tpu,
+    held_out = []
+    if FLAGS.eval_input_file:
+        held_out = files.expand_globs(FLAGS.eval_input_file, "eval_input_file")
+    elif FLAGS.eval_every_steps is not None:
+        raise UserError("eval_every_steps needs held-out records: --eval_input_file")
+    # A shell that expands --input_file=a*.tfrecord leaves the further names over.
+    records = files.expand_globs([FLAGS.input_file, *extra_arguments], "input_file")
+    return PretrainingFiles(
+        FLAGS.bert_config_file,
+        tuple(records),
+        tuple(held_out),
+        FLAGS.vocab_file,
+        FLAGS.eval_checkpoint
+        and checkpoints.resolve(FLAGS.eval_checkpoint, "eval_checkpoint"),
     )
+
+
+def _configure_training() -> TrainingConfig:
     init_checkpoint = FLAGS.init_checkpoint and checkpoints.resolve(
         FLAGS.init_checkpoint, "init_checkpoint"
     )
-    training = TrainingConfig(
+    return TrainingConfig(
         output_dir=FLAGS.output_dir,
         learning_rate=FLAGS.learning_rate,
         num_train_steps=FLAGS.num_train_steps,
@@ -244,72 +175,40 @@ def main(extra_arguments: list[str]) -> None:
         gradient_accumulation_steps=FLAGS.gradient_accumulation_steps,
         eval_every_steps=FLAGS.eval_every_steps,
     )
+
+
+def main(extra_arguments: list[str]) -> None:
+    """Turn flags into configs and run."""
+    config = PretrainingConfig(
+        do_train=FLAGS.do_train,
+        do_eval=FLAGS.do_eval,
+        max_seq_length=FLAGS.max_seq_length,
+        max_predictions_per_seq=FLAGS.max_predictions_per_seq,
+        eval_batch_size=FLAGS.eval_batch_size,
+        max_eval_steps=FLAGS.max_eval_steps,
+        shuffle_buffer=FLAGS.shuffle_buffer,
+        length_buckets=FLAGS.length_buckets,
+        skip_corrupt_records=FLAGS.skip_corrupt_records,
+        use_tpu=FLAGS.use_tpu,
+    )
     held_out = HeldOutConfig(
         eval_every_steps=FLAGS.eval_every_steps,
         keep_best_checkpoints=FLAGS.keep_best_checkpoints,
         early_stopping_patience=FLAGS.early_stopping_patience,
     )
-    if FLAGS.eval_every_steps is not None and not FLAGS.eval_input_file:
-        raise UserError("eval_every_steps needs held-out records: --eval_input_file")
-    replicas = ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas, FLAGS.xla)
-    model_config = load_albert_config(FLAGS.bert_config_file, "bert_config_file")
-
-    # A shell that expands --input_file=a*.tfrecord leaves the further names over.
-    train_files = files.expand_globs([FLAGS.input_file, *extra_arguments], "input_file")
-    eval_files = train_files
-    if FLAGS.eval_input_file:
-        eval_files = files.expand_globs(FLAGS.eval_input_file, "eval_input_file")
-    given = None
-    if FLAGS.vocab_file:
-        given = model_dir.identify(load_vocabulary(FLAGS.vocab_file))
-        model_dir.check_vocabulary_size(given, model_config)
-    all_files = list(dict.fromkeys([*train_files, *eval_files]))
-    readable = {}
-    if FLAGS.skip_corrupt_records:
-        readable = find_readable(all_files)
-    found = check_records(
-        all_files,
-        ExpectedRecords(
-            config.max_seq_length,
-            config.max_predictions_per_seq,
-            model_config.vocab_size,
-            given,
-        ),
-        readable,
+    stopped = run_experiment(
+        config,
+        _name_files(extra_arguments),
+        _configure_training(),
+        held_out,
+        ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas, FLAGS.xla),
     )
-    if found.max_seq_length > model_config.max_position_embeddings:
-        raise UserError(
-            f"max_seq_length {found.max_seq_length} is more than the config's "
-            f"max_position_embeddings {model_config.max_position_embeddings}"
+    if stopped is not None:
+        print(
+            f"Stopped by {stopped.reason} at step {stopped.step} of "
+            f"{FLAGS.num_train_steps}, which {FLAGS.output_dir} holds. To go on: "
+            f"{cli.command_line()}"
         )
-    if init_checkpoint and found.vocabulary:
-        model_dir.check_vocabulary_pair(found.vocabulary, init_checkpoint)
-    if config.do_train:
-        model_dir.prepare(
-            FLAGS.output_dir,
-            model_config,
-            found.vocabulary,
-            _vocabulary_file(found.vocabulary),
-        )
-    elif found.vocabulary:
-        model_dir.check_vocabulary_pair(found.vocabulary, _checkpoint_to_evaluate())
-
-    task = PretrainingTask(
-        model_config,
-        found.max_seq_length,
-        found.max_predictions_per_seq,
-        train_files,
-        eval_files,
-        config.shuffle_buffer,
-        FLAGS.random_seed,
-        readable,
-    )
-    build_encoder = make_encoder_builder(model_config)
-    done = True
-    if config.do_train:
-        done = _train(task, build_encoder, config, held_out, training, replicas)
-    if config.do_eval and done:
-        _evaluate(task, build_encoder, config, eval_files is not train_files)
 
 
 if __name__ == "__main__":

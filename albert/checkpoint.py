@@ -13,7 +13,7 @@ import tensorflow as tf
 from absl import logging
 
 from albert.errors import UserError
-from albert.optimization import SLOT_NAMES
+from albert.optimization import SLOT_NAMES, UPDATE_RULES
 
 v1 = tf.compat.v1
 
@@ -155,6 +155,30 @@ def check_complete(model: Mapping[str, Sequence[int]], checkpoint: str) -> None:
         raise UserError(
             f"checkpoint {checkpoint} lacks {plan.fresh[0]}"
             f"{' and others' if len(plan.fresh) > 1 else ''}: it is of another model"
+        )
+
+
+def check_resumable(
+    model: Mapping[str, Sequence[int]], checkpoint: str, optimizer: str
+) -> None:
+    """Stop unless training with `optimizer` can go on from a checkpoint.
+
+    Args:
+        model: name -> shape of the model's variables.
+
+    Raises:
+        UserError: it is of another model, or was trained with another optimizer.
+    """
+    check_complete(model, checkpoint)
+    found = read_shapes(checkpoint)
+    _, *slots = UPDATE_RULES[optimizer]
+    missing = [f"{n}/{s}" for n in sorted(model) for s in slots]
+    missing = [name for name in missing if name not in found]
+    if missing:
+        raise UserError(
+            f"checkpoint {checkpoint} was not trained with {optimizer}: it lacks "
+            f"{missing[0]}; give the same optimizer, or another output_dir and this "
+            "checkpoint as init_checkpoint"
         )
 
 

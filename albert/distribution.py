@@ -64,32 +64,39 @@ def _make_logical_cpus(count: int) -> None:
         ) from error
 
 
+def choose_devices(config: ReplicaConfig) -> tuple[str, int]:
+    """Return the kind of device of a run, "gpu" or "cpu", and how many it uses.
+
+    Raises:
+        UserError: more GPUs are asked for than are visible.
+    """
+    if config.num_cpu_replicas is not None:
+        return "cpu", config.num_cpu_replicas
+    visible = len(tf.config.list_physical_devices("GPU"))
+    count = visible if config.num_gpus is None else config.num_gpus
+    if count > visible:
+        raise UserError(
+            f"num_gpus is {count}, but TensorFlow sees {visible} GPU(s); check "
+            "CUDA_VISIBLE_DEVICES, the driver and the installed extra 'gpu'"
+        )
+    return ("gpu", count) if count else ("cpu", 1)
+
+
 def make_devices(config: ReplicaConfig) -> Devices:
     """Choose the devices of a run and log the choice.
 
     Raises:
         UserError: more GPUs are asked for than are visible.
     """
-    gpus = tf.config.list_physical_devices("GPU")
+    kind, count = choose_devices(config)
     if config.num_cpu_replicas is not None:
-        count, kind = config.num_cpu_replicas, "cpu"
         _make_logical_cpus(count)
-    else:
-        count = len(gpus) if config.num_gpus is None else config.num_gpus
-        kind = "gpu"
-        if count > len(gpus):
-            raise UserError(
-                f"num_gpus is {count}, but TensorFlow sees {len(gpus)} GPU(s); "
-                "check CUDA_VISIBLE_DEVICES, the driver and the installed extra 'gpu'"
-            )
-        if count == 0:
-            count, kind = 1, "cpu"
     logging.info("Training on %d %s replica(s)", count, kind.upper())
     session_config = _session_config(count if kind == "cpu" else 1, config.xla)
-    if config.xla and kind == "cpu":
-        _let_xla_compile_for_cpus()
-    if kind == "cpu" and gpus:
+    if kind == "cpu":
         session_config.device_count["GPU"] = 0
+        if config.xla:
+            _let_xla_compile_for_cpus()
     if count == 1:
         return Devices(None, session_config, 1)
     devices = [f"/{kind}:{index}" for index in range(count)]

@@ -21,6 +21,7 @@ from albert.tasks.task import EVAL, Task
 v1 = tf.compat.v1
 
 BEST_FOLDER = "best"
+_BEST_RECORD = "best.json"
 
 
 class EvaluationStopped(Exception):
@@ -153,7 +154,7 @@ class BestCheckpoint:
         self._metric = metric
         self._sign = 1.0 if higher_is_better else -1.0
         self._keep = keep
-        self._record_file = os.path.join(self._folder, "best.json")
+        self._record_file = os.path.join(self._folder, _BEST_RECORD)
         self._records: list[Mapping[str, Any]] = []  # the best one first
         if os.path.exists(self._record_file):
             best = files.read_json(self._record_file)
@@ -220,6 +221,14 @@ class BestCheckpoint:
             checkpoint = re.match(r"model\.ckpt-\d+(?=[._])", name)
             if checkpoint and checkpoint.group() not in kept:
                 os.unlink(os.path.join(self._folder, name))
+
+
+def best_checkpoint(folder: str) -> Optional[str]:
+    """Return the best checkpoint that a model directory keeps, None without one."""
+    path = os.path.join(folder, BEST_FOLDER, _BEST_RECORD)
+    if not os.path.exists(path):
+        return None
+    return os.path.join(folder, BEST_FOLDER, files.read_json(path)["checkpoint"])
 
 
 def write_results(path: str, results: Mapping[str, float]) -> None:

@@ -10,7 +10,7 @@ from absl import logging
 from albert import checkpoint as checkpoints
 from albert import files, model_dir
 from albert.errors import UserError
-from albert.evaluation import BEST_FOLDER
+from albert.evaluation import best_checkpoint
 
 CHECKPOINT_NAME = "albert_model.ckpt"
 # Files beside a checkpoint that belong to the model; the first two are needed.
@@ -23,9 +23,8 @@ def choose_checkpoint(model_folder: str) -> str:
     Raises:
         UserError: the folder holds none.
     """
-    best = os.path.join(model_folder, BEST_FOLDER)
-    folder = best if os.path.isdir(best) else model_folder
-    return checkpoints.resolve(folder, "model_dir")
+    best = best_checkpoint(model_folder)
+    return best or checkpoints.resolve(model_folder, "model_dir")
 
 
 def _find_companions(folders: list[str], given: dict[str, str]) -> dict[str, str]:
@@ -39,6 +38,23 @@ def _find_companions(folders: list[str], given: dict[str, str]) -> dict[str, str
         elif existing:
             found[name] = existing[0]
     return found
+
+
+def _check_replaceable(output_dir: str, checkpoint: str) -> None:
+    """Stop where replacing a folder would lose what is no export."""
+    target, source = os.path.realpath(output_dir), os.path.realpath(checkpoint)
+    if os.path.commonpath([target, source]) == target:
+        raise UserError(
+            f"{output_dir} holds the checkpoint itself; give another folder"
+        )
+    if os.path.islink(output_dir) or os.path.isfile(output_dir):
+        raise UserError(f"{output_dir} is not a folder; give another name")
+    if os.path.isdir(output_dir) and os.listdir(output_dir):
+        index = os.path.join(output_dir, f"{CHECKPOINT_NAME}.index")
+        if not os.path.exists(index):
+            raise UserError(
+                f"{output_dir} exists and holds no export; give another folder"
+            )
 
 
 def export(
@@ -69,16 +85,13 @@ def export(
             the checkpoint holds no model variable.
     """
     output_dir = os.path.normpath(output_dir)
+    _check_replaceable(output_dir, checkpoint)
     if os.path.lexists(output_dir) and not overwrite:
         raise UserError(
             f"{output_dir} exists; nothing is overwritten unless --overwrite"
         )
     folder = os.path.dirname(checkpoint) or "."
     parent = os.path.dirname(os.path.abspath(folder))
-    if os.path.abspath(output_dir) in (os.path.abspath(folder), parent):
-        raise UserError(
-            f"{output_dir} holds the checkpoint itself; give another folder"
-        )
     given = {model_dir.CONFIG_FILE: config_file, model_dir.VOCABULARY_FILE: vocab_file}
     companions = _find_companions([folder, parent], given)
     for name, flag in zip(_COMPANIONS, ("bert_config_file", "vocab_file")):

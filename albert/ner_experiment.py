@@ -14,7 +14,12 @@ from albert.config.ner import FineTuningConfig, NerRunConfig
 from albert.config.training import ReplicaConfig, TrainingConfig
 from albert.data.conll import ConllFile, check_scheme, find_splits, read_conll
 from albert.errors import UserError
-from albert.evaluation import BestCheckpoint, CheckpointEvaluator, write_results
+from albert.evaluation import (
+    BestCheckpoint,
+    CheckpointEvaluator,
+    best_checkpoint,
+    write_results,
+)
 from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
 from albert.ner_model import (
     LABELS_FILE,
@@ -27,7 +32,7 @@ from albert.tasks.ner import NerTask
 from albert.tasks.ner_data import DataCounts, count_data, make_examples
 from albert.tasks.ner_output import Report, make_report, write_predictions
 from albert.tasks.task import EVAL, PREDICT
-from albert.training import model_shapes, train
+from albert.training import check_start, train
 
 BEST_METRIC = "eval_f"
 
@@ -132,15 +137,6 @@ def make_split(name: str, conll: ConllFile, model: NerModel, seed: int) -> Split
     return Split(name, conll, task)
 
 
-def check_start(
-    config: TrainingConfig, task: NerTask, build_encoder: EncoderBuilder
-) -> None:
-    """Raise UserError where training cannot start from `init_checkpoint`."""
-    if config.init_checkpoint and checkpoints.latest_step(config.output_dir) is None:
-        shapes = model_shapes(task, build_encoder)
-        checkpoints.plan_initialisation(shapes, config.init_checkpoint)
-
-
 def plan_training(
     run: NerRunConfig, tuning: FineTuningConfig, sentences: int
 ) -> TrainingConfig:
@@ -200,7 +196,7 @@ def train_model(
 
 def choose_checkpoint(output_dir: str) -> str:
     """Return the best checkpoint on val, the last one where none was evaluated."""
-    best = BestCheckpoint(output_dir, BEST_METRIC).path
+    best = best_checkpoint(output_dir)
     chosen = best or checkpoints.resolve(output_dir, "output_dir")
     logging.info("Using %s, %s", chosen, "the best on val" if best else "the last one")
     return chosen
@@ -291,8 +287,10 @@ def run_experiment(
     if run.do_train:
         train_split = splits["train"]
         training = plan_training(run, tuning, len(train_split.conll.sentences))
-        check_start(training, train_split.task, build_encoder)
         vocabulary = model_dir.identify(model.tokenizer.vocabulary)
+        model_dir.check_output_dir(run.output_dir)
+        model_dir.check_same_model(run.output_dir, model.encoder, vocabulary)
+        check_start(train_split.task, build_encoder, training, replicas)
         model_dir.prepare(run.output_dir, model.encoder, vocabulary, run.vocab_file)
         save_labels(run.output_dir, label_set, config)
         train_model(training, splits, build_encoder, tuning.eval_batch_size, replicas)

@@ -130,13 +130,9 @@ def load_model(run: NerRunConfig, label_set: LabelSet, config: NerConfig) -> Ner
     encoder = load_albert_config(config_file, "bert_config_file")
     vocabulary = load_vocabulary(vocab_file)
     model_dir.check_vocabulary_size(model_dir.identify(vocabulary), encoder)
-    model_dir.check_vocabulary_pair(vocabulary, os.path.join(folder, "model.ckpt"))
-    if run.init_checkpoint:
-        model_dir.check_vocabulary_pair(vocabulary, run.init_checkpoint)
-    if config.max_seq_length > encoder.max_position_embeddings:
-        raise UserError(
-            f"max_seq_length {config.max_seq_length} is more than the config's "
-            f"max_position_embeddings {encoder.max_position_embeddings}"
-        )
+    for checkpoint in (tf.train.latest_checkpoint(folder), run.init_checkpoint):
+        if checkpoint:
+            model_dir.check_pair(encoder, vocabulary, checkpoint)
+    model_dir.check_length(config.max_seq_length, encoder)
     tokenizer = Tokenizer(vocabulary, config.do_lower_case)
     return NerModel(encoder, config, label_set, tokenizer)

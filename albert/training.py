@@ -58,6 +58,31 @@ def _make_model_fn(
     return model_fn
 
 
+def check_start(
+    task: Task,
+    build_encoder: EncoderBuilder,
+    config: TrainingConfig,
+    replicas: ReplicaConfig,
+) -> None:
+    """Stop where `train` could not start; to be called before anything is written.
+
+    Raises:
+        UserError: a device is missing, the batch does not divide, or the checkpoint to
+            start or resume from is of another model or optimizer.
+    """
+    _, count = distribution.choose_devices(replicas)
+    parts = config.gradient_accumulation_steps
+    distribution.micro_batch_size(config.train_batch_size, count, parts)
+    newest = tf.train.latest_checkpoint(config.output_dir)
+    if newest is None and config.init_checkpoint is None:
+        return
+    shapes = model_shapes(task, build_encoder)
+    if newest is None:
+        checkpoints.plan_initialisation(shapes, config.init_checkpoint)
+    elif checkpoints.latest_step(config.output_dir) < config.num_train_steps:
+        checkpoints.check_resumable(shapes, newest, config.optimizer)
+
+
 def _plan_start(
     task: Task, build_encoder: EncoderBuilder, config: TrainingConfig
 ) -> tuple[int, Optional[checkpoints.InitialisationPlan]]:

@@ -92,6 +92,15 @@ def test_a_variable_that_is_missing_is_named(written):
     checkpoints.check_complete({"bert/pooler/dense/kernel": [2, 2]}, written)
 
 
+def test_going_on_with_another_optimizer_is_refused(tmp_path):
+    prefix = str(tmp_path / "model.ckpt-1")
+    w = np.float32([1])
+    checkpoints.write_variables(prefix, {"w": w, "w/lamb_m": w, "w/lamb_v": w})
+    checkpoints.check_resumable({"w": [1]}, prefix, "lamb")
+    with pytest.raises(UserError, match="not trained with adamw: it lacks w/adam_m"):
+        checkpoints.check_resumable({"w": [1]}, prefix, "adamw")
+
+
 def test_a_damaged_index_is_one_line(written):
     with open(written + ".index", "wb") as file:
         file.write(b"no index")

@@ -99,20 +99,33 @@ def test_the_best_checkpoint_goes_before_the_newest(model):
 
 def test_nothing_is_overwritten_unless_asked(model, tmp_path):
     out = tmp_path / "out"
-    out.mkdir()
+    export(choose_checkpoint(str(model)), str(out))
     (out / "mine").write_text("")
     with pytest.raises(UserError, match="exists; nothing is overwritten"):
         export(choose_checkpoint(str(model)), str(out))
-    assert os.listdir(out) == ["mine"]
+    assert "mine" in os.listdir(out)
     export(choose_checkpoint(str(model)), str(out), overwrite=True)
     assert "checkpoint" in os.listdir(out)
     assert "mine" not in os.listdir(out)
 
 
-def test_the_folder_of_the_checkpoint_is_never_overwritten(model):
+@pytest.mark.parametrize("above", [0, 1])
+def test_a_folder_above_the_checkpoint_is_never_overwritten(model, above):
+    target = [model, *model.parents][above]
     with pytest.raises(UserError, match="holds the checkpoint itself"):
-        export(choose_checkpoint(str(model)), str(model), overwrite=True)
+        export(choose_checkpoint(str(model)), str(target), overwrite=True)
     assert (model / "model.ckpt-9.index").exists()
+
+
+def test_what_is_no_export_is_never_overwritten(model, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/mine").write_text("")
+    (tmp_path / "file").write_text("")
+    for name, message in (("folder", "holds no export"), ("file", "is not a folder")):
+        with pytest.raises(UserError, match=message):
+            export(choose_checkpoint(str(model)), str(tmp_path / name), overwrite=True)
+    assert (tmp_path / "folder/mine").exists()
+    assert (tmp_path / "file").exists()
 
 
 def test_a_missing_companion_is_named_with_its_flag(model, tmp_path):

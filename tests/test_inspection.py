@@ -128,7 +128,15 @@ def test_records_of_something_else_are_named(tmp_path):
         check_records([path], RIGHT)
 
 
-def test_metadata_that_are_not_metadata_are_named(records):
-    records.with_name(records.name + ".json").write_text("{}")
-    with pytest.raises(UserError, match="data.tfrecord.json is not metadata"):
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}",
+        '{"parameters": {}, "vocabulary": "x"}',
+        '{"parameters": "x", "vocabulary": {"sha256": "", "size": 13878}}',
+    ],
+)
+def test_metadata_that_are_not_metadata_are_named(records, content):
+    records.with_name(records.name + ".json").write_text(content)
+    with pytest.raises(UserError, match="data.tfrecord.json"):
         check_records([str(records)], RIGHT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -48,7 +49,8 @@ def test_another_vocab_txt_beside_the_checkpoint_stops(folder, vocabulary):
 
 def test_metadata_beside_the_checkpoint_stop_too(folder, vocabulary):
     named = {"sha256": "0" * 64, "size": 6}
-    (folder / "model.json").write_text(json.dumps({"vocabulary": named}))
+    metadata = {"config": CONFIG.to_dict(), "vocabulary": named}
+    (folder / "model.json").write_text(json.dumps(metadata))
     with pytest.raises(UserError, match="model.json.* sha256 000000000000"):
         model_dir.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
 
@@ -80,8 +82,56 @@ def test_a_folder_keeps_its_hash_when_a_later_run_knows_none(folder, vocabulary)
     assert metadata["vocabulary"]["sha256"] == vocabulary.sha256
 
 
+def test_a_folder_without_a_checkpoint_binds_to_nothing(folder, vocabulary):
+    model_dir.prepare(str(folder), CONFIG, model_dir.identify(vocabulary))
+    other = dataclasses.replace(CONFIG, hidden_size=16)
+    model_dir.prepare(str(folder), other, model_dir.identify(vocabulary))
+    metadata = json.loads((folder / "model.json").read_text())
+    assert metadata["config"]["hidden_size"] == 16
+
+
+@pytest.mark.parametrize("name", ["model.json", "albert_config_tiny.json"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, None),
+        ({"hidden_dropout_prob": 0.5}, None),  # a run may choose its dropout
+        ({"num_hidden_layers": 9}, "num_hidden_layers is 9, but 12 in"),
+        ({"num_attention_heads": 4}, "num_attention_heads is 4, but 2 in"),
+        ({"ln_type": "preln"}, "ln_type is preln, but postln in"),
+    ],
+)
+def test_what_leaves_no_trace_in_shapes_is_guarded(folder, name, changes, message):
+    value = CONFIG.to_dict()
+    if name == "model.json":
+        value = {"config": value}
+    (folder / name).write_text(json.dumps(value))
+    given = dataclasses.replace(CONFIG, **changes)
+    if message is None:
+        model_dir.check_config_pair(given, str(folder / "x.ckpt"))
+    else:
+        with pytest.raises(UserError, match=f"do not belong together: {message}"):
+            model_dir.check_config_pair(given, str(folder / "x.ckpt"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '"x"',
+        "{}",
+        '{"config": {}, "vocabulary": "x"}',
+        '{"config": {}, "vocabulary": {"sha256": 1, "size": 2}}',
+    ],
+)
+def test_metadata_of_another_form_are_named(folder, vocabulary, content):
+    (folder / "model.json").write_text(content)
+    with pytest.raises(UserError, match="model.json"):
+        model_dir.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
+
+
 def test_a_folder_with_another_config_is_refused(folder, vocabulary):
     model_dir.prepare(str(folder), CONFIG, model_dir.identify(vocabulary))
+    (folder / "model.ckpt-1.index").write_text("")
     other = AlbertConfig(vocab_size=6, hidden_size=16, num_attention_heads=2)
     with pytest.raises(UserError, match="hidden_size 8, the config given has 16"):
         model_dir.prepare(str(folder), other, model_dir.identify(vocabulary))
@@ -89,6 +139,7 @@ def test_a_folder_with_another_config_is_refused(folder, vocabulary):
 
 def test_a_folder_with_another_vocabulary_is_refused(folder, vocabulary, tmp_path):
     model_dir.prepare(str(folder), CONFIG, model_dir.identify(vocabulary))
+    (folder / "model.ckpt-1.index").write_text("")
     other = write_vocabulary(tmp_path / "other.txt", last="b")
     with pytest.raises(UserError, match="another vocabulary"):
         model_dir.prepare(str(folder), CONFIG, model_dir.identify(other))
@@ -96,7 +147,7 @@ def test_a_folder_with_another_vocabulary_is_refused(folder, vocabulary, tmp_pat
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="--output_dir: .*file/model"):
+    with pytest.raises(UserError, match="--output_dir: .*file is not a folder"):
         model_dir.prepare(str(tmp_path / "file" / "model"), CONFIG)
 
 

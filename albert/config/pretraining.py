@@ -39,6 +39,25 @@ class HeldOutConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class PretrainingFiles:
+    """The files of a run; names, not globs.
+
+    Attributes:
+        config_file: of the model.
+        train_files: records to train on.
+        eval_files: held-out records; empty where the training files stand in.
+        vocab_file: the records' vocabulary, or None.
+        eval_checkpoint: what to evaluate, or None for the newest checkpoint.
+    """
+
+    config_file: str
+    train_files: tuple[str, ...]
+    eval_files: tuple[str, ...] = ()
+    vocab_file: Optional[str] = None
+    eval_checkpoint: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
 class PretrainingConfig:
     """The run as the flags give it.
 
@@ -50,6 +69,8 @@ class PretrainingConfig:
         max_eval_steps: evaluation batches at most; None for all of the held-out
             records.
         shuffle_buffer: training records to shuffle among.
+        length_buckets: whether training batches hold examples of like length.
+        skip_corrupt_records: whether to do without records that are damaged.
         use_tpu: must be False.
     """
 
@@ -60,6 +81,8 @@ class PretrainingConfig:
     eval_batch_size: int = 8
     max_eval_steps: Optional[int] = None
     shuffle_buffer: int = 10_000
+    length_buckets: bool = True
+    skip_corrupt_records: bool = False
     use_tpu: bool = False
 
     def __post_init__(self) -> None:

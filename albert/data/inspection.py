@@ -11,7 +11,7 @@ from absl import logging
 
 from albert.data import damage, records
 from albert.errors import UserError
-from albert.model_dir import VocabularyId
+from albert.model_dir import VocabularyId, parse_vocabulary
 
 v1 = tf.compat.v1
 
@@ -138,14 +138,16 @@ def _check_metadata(
     """Compare the metadata beside a file; return the vocabulary that it names."""
     path = records.metadata_path(file)
     try:
-        parameters, named = metadata["parameters"], metadata["vocabulary"]
-        vocabulary = VocabularyId(named["sha256"], named["size"], named["path"])
+        parameters = metadata["parameters"]
+        vocabulary = parse_vocabulary(metadata["vocabulary"], path)
         for name in ("max_seq_length", "max_predictions_per_seq"):
             if parameters[name] != getattr(expected, name):
                 given = getattr(expected, name)
                 raise _mismatch(file, name, parameters[name], f"--{name}", given)
-    except KeyError as error:
-        raise UserError(f"{path} is not metadata of records: lacks {error}") from error
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is not metadata of records: {type(error).__name__} {error}"
+        ) from error
     if vocabulary.size != expected.vocab_size:
         raise UserError(
             f"{file}: made with a vocabulary of {vocabulary.size} tokens "
@@ -159,6 +161,13 @@ def _check_metadata(
             f"{given.sha256[:12]}"
         )
     return vocabulary
+
+
+def _has_stated_size(file: str, metadata: Optional[Mapping[str, Any]]) -> bool:
+    """Whether a file is as long as its metadata say, so that it need not be read."""
+    stated = (metadata or {}).get("file")
+    size = stated.get("bytes") if isinstance(stated, dict) else None
+    return size == os.path.getsize(file)
 
 
 def count_records(file: str) -> int:
@@ -244,8 +253,7 @@ def check_records(
             vocabulary = _check_metadata(file, metadata, expected)
             expected = expected._replace(vocabulary=expected.vocabulary or vocabulary)
         _check_example(file, _read_first(file, readable), expected)
-        size = (metadata or {}).get("file", {}).get("bytes")
-        if file not in readable and size != os.path.getsize(file):
+        if file not in readable and not _has_stated_size(file, metadata):
             count_records(file)
     return Inspection(
         expected.max_seq_length, expected.max_predictions_per_seq, expected.vocabulary
