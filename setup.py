@@ -30,6 +30,12 @@ setuptools.setup(
         "gpu": ["tensorflow[and-cuda]>=2.15.1,<2.16"],
         "rjieba": ["rjieba>=0.1.11,<1"],
         "vocab": ["tokenizers>=0.13.3,<1"],
-        "test": ["pytest>=7,<10", "ruff>=0.6", "tokenizers>=0.13.3,<1"],
+        "plot": ["matplotlib>=3.6,<4"],
+        "test": [
+            "pytest>=7,<10",
+            "ruff>=0.6",
+            "tokenizers>=0.13.3,<1",
+            "matplotlib>=3.6,<4",
+        ],
     },
 )

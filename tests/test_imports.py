@@ -78,6 +78,7 @@ def test_data_and_modeling_never_import_each_other():
         ("rjieba", {"albert/word_segmentation.py"}),
         ("tokenizers", {"albert/vocab_training.py"}),
         ("seqeval", {"albert/metrics/entities.py"}),
+        ("matplotlib", {"albert/plotting.py"}),
     ],
 )
 def test_packages_that_one_file_imports(package, only):
