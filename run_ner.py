@@ -85,7 +85,7 @@ flags.DEFINE_integer(
 # Settings of the model; without training, their default is what it was trained with.
 _SETTINGS = ("head", "max_seq_length", "do_lower_case")
 flags.DEFINE_enum(
-    "head", _MODEL.head, HEADS, "Labels by themselves, or legal sequences of them."
+    "head", _MODEL.head, HEADS, "Legal sequences of labels, or each by itself."
 )
 flags.DEFINE_integer(
     "max_seq_length",

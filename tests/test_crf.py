@@ -162,3 +162,25 @@ def test_viterbi_prefers_no_illegal_path_however_strong_its_emissions():
     legal = np.array([[True, False], [True, True]])  # label 1 may not come first
     emissions = np.array([[0.0, 1e6], [0.0, 1e6]])
     assert list(crf.viterbi(emissions, np.zeros((2, 2)), legal)) == [0, 0]
+
+
+@pytest.mark.parametrize("longest", [1, 2])
+def test_a_batch_of_unknown_length_may_hold_single_characters(longest):
+    emissions, gold, _, transitions = _random_case(3, longest=longest)
+    lengths = np.ones(3, np.int32)
+    with tf.Graph().as_default(), v1.Session() as session:
+        holders = [
+            v1.placeholder(tf.float32, [None, None, 4]),
+            v1.placeholder(tf.int32, [None, None]),
+            v1.placeholder(tf.int32, [None]),
+        ]
+        result = crf.log_likelihood(*holders, tf.constant(transitions))
+        gradient = tf.gradients(result, holders[0])[0]
+        feed = dict(zip(holders, (emissions, gold, lengths)))
+        found, slope = session.run((result, gradient), feed)
+    expected = [
+        _enumerated_log_likelihood(emissions[i], gold[i], 1, transitions)
+        for i in range(3)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert np.isfinite(slope).all()

@@ -132,6 +132,20 @@ def test_training_reads_whole_shuffled_batches_without_end():
     )
 
 
+def test_training_batches_hold_windows_of_like_length():
+    lengths = [2 + i % 40 for i in range(320)]  # 8 windows of each length
+    task = _task([_sentence(length, seed=i) for i, length in enumerate(lengths)])
+    batches = task.read(TRAIN, 8).take(80)  # two passes
+    sizes = [batch["input_mask"].numpy().sum(axis=1) for batch in batches]
+    spread = [size.max() - size.min() for size in sizes]
+    assert np.mean(spread) < 8  # at random it would be about 32
+    firsts = [size[0] for size in sizes]
+    assert firsts != sorted(firsts)
+    seen = np.bincount([n for size in sizes for n in size], minlength=44)[4:]
+    assert seen.sum() == 640
+    assert seen.min() >= 8  # every length came up about 16 times in two passes
+
+
 def test_answered_characters_are_taken_from_their_places():
     sequence = np.arange(2 * 5).reshape(2, 5, 1)
     with tf.Graph().as_default(), v1.Session() as session:
@@ -158,7 +172,8 @@ def test_windows_of_a_long_sentence_are_labelled_like_the_whole(head):
 @pytest.mark.parametrize("mode", [TRAIN, EVAL])
 @pytest.mark.parametrize("max_seq_length", [10, 128])
 def test_softmax_loss_counts_each_character_once(mode, max_seq_length):
-    task = _task([_sentence(3), _sentence(60)], max_seq_length=max_seq_length)
+    sentences = [_sentence(3), _sentence(60)]
+    task = _task(sentences, head="softmax", max_seq_length=max_seq_length)
     count = None if mode == EVAL else 1
     size = 1 + len(plan_windows(60, max_seq_length - 2))
     results = _run(task, mode, _zero_encoder, batch_size=size, batches=count)
@@ -248,7 +263,7 @@ def test_scores_are_those_of_the_decoded_tags():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"head": "lstm"}, "head must be one of softmax, crf; got 'lstm'"),
+        ({"head": "lstm"}, "head must be one of crf, softmax; got 'lstm'"),
         ({"max_seq_length": 3}, "max_seq_length must be at least 4, got 3"),
         ({"dropout_prob": 1.0}, "dropout_prob must be .* below 1, got 1"),
     ],

@@ -8,7 +8,7 @@ from typing import Optional
 from albert.config.checks import check_choice, check_range
 from albert.errors import UserError
 
-HEADS = ("softmax", "crf")
+HEADS = ("crf", "softmax")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,14 +16,14 @@ class NerConfig:
     """The labelling model over an encoder.
 
     Attributes:
-        head: "softmax" (each label by itself) or "crf" (legal sequences of labels).
+        head: "crf" (legal sequences of labels) or "softmax" (each label by itself).
         max_seq_length: tokens that the encoder sees at once, [CLS] and [SEP] included;
             longer sentences are seen through several windows.
         do_lower_case: whether text is lower-cased, as the vocabulary wants.
         dropout_prob: of the dropout before the head.
     """
 
-    head: str = "softmax"
+    head: str = "crf"
     max_seq_length: int = 128
     do_lower_case: bool = True
     dropout_prob: float = 0.1

@@ -60,9 +60,8 @@ def log_partition(
         within = (step < lengths)[:, None]
         return tf.where(within, arriving + by_time[step], alpha)
 
-    alphas = tf.scan(advance, steps, initializer=by_time[0])  # [T - 1, B, L]
-    alphas = tf.concat([by_time[:1], alphas], axis=0)
-    return tf.reduce_logsumexp(alphas[-1], axis=-1)
+    last = tf.foldl(advance, steps, initializer=by_time[0])  # [B, L]
+    return tf.reduce_logsumexp(last, axis=-1)
 
 
 def log_likelihood(

@@ -21,6 +21,9 @@ from albert.tasks.ner_output import make_report
 from albert.tasks.task import PREDICT, TRAIN, Features, LossTerm, Task, TaskOutput
 
 
+_POOL_BATCHES = 16  # batches that are cut from one sorted pool of windows
+
+
 class Labelling(NamedTuple):
     """Tags of each sentence, and the mean loss of a character (NaN without gold)."""
 
@@ -33,6 +36,26 @@ def _ragged(rows: Sequence[Sequence[int]]) -> tf.RaggedTensor:
     return tf.RaggedTensor.from_row_lengths(values, [len(row) for row in rows])
 
 
+def _sort_by_length(batch: Mapping[str, Any]) -> dict[str, Any]:
+    order = tf.argsort(batch["input_ids"].row_lengths())
+    return {name: tf.gather(value, order) for name, value in batch.items()}
+
+
+def _shuffle_by_length(
+    dataset: tf.data.Dataset, count: int, batch_size: int, seed: int
+) -> tf.data.Dataset:
+    """Return shuffled batches without end, each of windows of like length.
+
+    Little is then spent on padding. Batches are cut from a pool that is sorted by
+    length, and shuffled; a pool is never larger than the data, so that a batch does not
+    fill with copies of one window.
+    """
+    batches = min(_POOL_BATCHES, max(1, count // batch_size))
+    dataset = dataset.shuffle(count, seed=seed).repeat()
+    dataset = dataset.batch(batches * batch_size).map(_sort_by_length).unbatch()
+    return dataset.batch(batch_size).shuffle(batches, seed=seed)
+
+
 def read_examples(
     examples: Examples, batch_size: int, shuffle_seed: Optional[int] = None
 ) -> tf.data.Dataset:
@@ -42,7 +65,7 @@ def read_examples(
         examples: windows, held in memory.
         batch_size: windows in a batch.
         shuffle_seed: given, windows are shuffled anew in each pass, without end, in
-            whole batches; else each comes once, in order.
+            whole batches of like length; else each comes once, in order.
 
     Returns:
         A dataset of dicts, all int32: `input_ids` and `input_mask` [B, T], `label_ids`
@@ -57,10 +80,11 @@ def read_examples(
             "sentence": np.asarray(examples.sentence, np.int32),
         }
     )
-    training = shuffle_seed is not None
-    if training:
-        dataset = dataset.shuffle(len(examples.sentence), seed=shuffle_seed).repeat()
-    dataset = dataset.batch(batch_size, drop_remainder=training)
+    if shuffle_seed is None:
+        dataset = dataset.batch(batch_size)
+    else:
+        count = len(examples.sentence)
+        dataset = _shuffle_by_length(dataset, count, batch_size, shuffle_seed)
     return dataset.map(_pad, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
 
 
