@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./setup_env.sh
-set_up
+set_up test,rjieba,vocab
 ruff check .
 ruff format --check .
 python3 -m pytest "$@"

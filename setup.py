@@ -33,7 +33,7 @@ setuptools.setup(
         "plot": ["matplotlib>=3.6,<4"],
         "test": [
             "pytest>=7,<10",
-            "ruff>=0.6",
+            "ruff>=0.17,<0.18",
             "tokenizers>=0.13.3,<1",
             "matplotlib>=3.6,<4",
         ],

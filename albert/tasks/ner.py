@@ -20,7 +20,6 @@ from albert.tasks.ner_data import Examples
 from albert.tasks.ner_output import make_report
 from albert.tasks.task import PREDICT, TRAIN, Features, LossTerm, Task, TaskOutput
 
-
 _POOL_BATCHES = 16  # batches that are cut from one sorted pool of windows
 
 
