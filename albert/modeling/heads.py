@@ -42,7 +42,8 @@ def masked_lm_logits(
         bias = v1.get_variable(
             "output_bias", [config.vocab_size], initializer=v1.zeros_initializer()
         )
-    return tf.nn.bias_add(tf.cast(token_decoder(hidden), tf.float32), bias)
+    logits = token_decoder(hidden)
+    return tf.cast(tf.nn.bias_add(logits, tf.cast(bias, logits.dtype)), tf.float32)
 
 
 def _linear(

@@ -22,10 +22,22 @@ def initializer(stddev: float) -> v1.initializers.truncated_normal:
     return v1.initializers.truncated_normal(stddev=stddev)
 
 
+@tf.custom_gradient
 def gelu(x: tf.Tensor) -> tf.Tensor:
-    """Gaussian error linear unit, tanh approximation (Hendrycks and Gimpel, 2016)."""
-    inner = math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)
-    return 0.5 * x * (1.0 + tf.tanh(inner))
+    """Gaussian error linear unit, tanh approximation (Hendrycks and Gimpel, 2016).
+
+    With 1 + tanh(u) = 2 sigmoid(2 u) it is x * sigmoid(x * (a + b x^2)). Computed in
+    float32. The derivative is computed at once and kept in the type of `x`: one tensor
+    for the backward pass, where differentiating the formula keeps eight.
+    """
+    a = 2.0 * math.sqrt(2.0 / math.pi)
+    b = a * 0.044715
+    wide = tf.cast(x, tf.float32)
+    square = wide * wide
+    gate = tf.sigmoid(wide * (square * b + a))
+    slope = tf.raw_ops.SigmoidGrad(y=gate, dy=wide * (square * (3.0 * b) + a))
+    derivative = tf.cast(gate + slope, x.dtype)
+    return tf.cast(wide * gate, x.dtype), lambda upstream: upstream * derivative
 
 
 ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
@@ -54,14 +66,26 @@ def dense(
         [N, units], in the type of `x`. Variables `<scope>/kernel` [inputs, units] and
         `<scope>/bias` [units], float32.
     """
+    kernel, bias = _dense_variables(scope, x.shape[-1], units, stddev)
+    output = _affine(x, kernel, bias)
+    return activation(output) if activation else output
+
+
+def _dense_variables(
+    scope: str, inputs: int, units: int, stddev: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the values of `<scope>/kernel` and `<scope>/bias`, see `dense`."""
     with v1.variable_scope(scope):
         kernel = v1.get_variable(
-            "kernel", [x.shape[-1], units], initializer=initializer(stddev)
+            "kernel", [inputs, units], initializer=initializer(stddev)
         )
         bias = v1.get_variable("bias", [units], initializer=v1.zeros_initializer())
+    return tf.convert_to_tensor(kernel), tf.convert_to_tensor(bias)
+
+
+def _affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     product = tf.matmul(x, tf.cast(kernel, x.dtype))
-    output = tf.nn.bias_add(product, tf.cast(bias, x.dtype))
-    return activation(output) if activation else output
+    return tf.nn.bias_add(product, tf.cast(bias, x.dtype))
 
 
 def layer_norm(x: tf.Tensor) -> tf.Tensor:
@@ -78,10 +102,27 @@ def layer_norm(x: tf.Tensor) -> tf.Tensor:
     with v1.variable_scope("LayerNorm"):
         beta = v1.get_variable("beta", width, initializer=v1.zeros_initializer())
         gamma = v1.get_variable("gamma", width, initializer=v1.ones_initializer())
-    wide = tf.cast(x, tf.float32)
-    mean, variance = tf.nn.moments(wide, axes=[-1], keepdims=True)
-    scale = tf.math.rsqrt(variance + _LAYER_NORM_EPSILON) * gamma
-    return tf.cast(wide * scale + (beta - mean * scale), x.dtype)
+    normalised = _standardise(tf.cast(x, tf.float32))
+    return tf.cast(normalised * gamma + beta, x.dtype)
+
+
+@tf.custom_gradient
+def _standardise(x: tf.Tensor) -> tf.Tensor:
+    """Return (x - mean) / deviation over the last dimension.
+
+    The gradient is that of the formula, without the terms that cancel out.
+    """
+    centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
+    inverse = tf.math.rsqrt(variance + _LAYER_NORM_EPSILON)
+    output = centred * inverse
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        mean = tf.reduce_mean(upstream, axis=-1, keepdims=True)
+        along = tf.reduce_mean(upstream * output, axis=-1, keepdims=True)
+        return ((upstream - mean) - output * along) * inverse
+
+    return output, gradient
 
 
 def dropout(x: tf.Tensor, probability: float, training: bool) -> tf.Tensor:
@@ -127,14 +168,18 @@ def self_attention(
     head_size = width // num_heads
     length = tf.shape(bias)[-1]
 
-    def heads(name: str) -> tf.Tensor:
-        projected = dense(x, width, stddev, scope=name)
-        split = tf.reshape(projected, [-1, length, num_heads, head_size])
-        return tf.transpose(split, [0, 2, 1, 3])  # [B, heads, T, head_size]
-
-    query, key, value = heads("query"), heads("key"), heads("value")
+    names = ("query", "key", "value")
+    kernels, biases = zip(*(_dense_variables(n, width, width, stddev) for n in names))
+    # The scores' factor goes into the query's weights: they are few, scores are many.
+    factors = (1.0 / math.sqrt(head_size), 1.0, 1.0)
+    kernel = tf.concat([k * f for k, f in zip(kernels, factors)], axis=1)
+    projected = _affine(
+        x, kernel, tf.concat([b * f for b, f in zip(biases, factors)], axis=0)
+    )
+    split = tf.reshape(projected, [-1, length, 3, num_heads, head_size])
+    query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
     scores = tf.matmul(query, key, transpose_b=True)  # [B, heads, T, T]
-    scores = tf.cast(scores, tf.float32) * (1.0 / math.sqrt(head_size)) + bias
+    scores = tf.cast(scores, tf.float32) + bias
     weights = tf.cast(tf.nn.softmax(scores), x.dtype)
     weights = dropout(weights, dropout_prob, training)
     context = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])

@@ -153,7 +153,6 @@ def read_shuffled(
     dataset = dataset.interleave(
         open_file,
         cycle_length=min(len(input_files), _FILES_READ_AT_ONCE),
-        deterministic=True,
     )
     dataset = dataset.shuffle(shuffle_buffer, seed=seed)
     if length_buckets:
