@@ -12,7 +12,13 @@ from albert import checkpoint as checkpoints
 from albert import files, model_dir
 from albert.config.ner import FineTuningConfig, NerRunConfig
 from albert.config.training import ReplicaConfig, TrainingConfig
-from albert.data.conll import ConllFile, check_scheme, find_splits, read_conll
+from albert.data.conll import (
+    ConllFile,
+    check_characters,
+    check_scheme,
+    find_splits,
+    read_conll,
+)
 from albert.errors import UserError
 from albert.evaluation import (
     BestCheckpoint,
@@ -29,7 +35,7 @@ from albert.ner_model import (
     save_labels,
 )
 from albert.tasks.ner import NerTask
-from albert.tasks.ner_data import DataCounts, count_data, make_examples
+from albert.tasks.ner_data import count_data, log_counts, make_examples
 from albert.tasks.ner_output import Report, make_report, write_predictions
 from albert.tasks.task import EVAL, PREDICT
 from albert.training import check_start, train
@@ -84,38 +90,8 @@ def read_files(run: NerRunConfig) -> dict[str, ConllFile]:
         if len(matches) > 1:
             raise UserError(f"--predict_file: one file, got {len(matches)}")
         read[_PREDICT] = read_conll(matches[0], need_tags=False)
+        check_characters(read[_PREDICT])
     return read
-
-
-def log_counts(name: str, path: str, counts: DataCounts) -> None:
-    """Log what a file holds, and warn of what is odd in it."""
-    logging.info(
-        "%s (%s): %d sentences, %d characters, %d entities; %d sentences in several "
-        "windows, %d characters are [UNK]",
-        name,
-        path,
-        counts.sentences,
-        counts.characters,
-        counts.entities,
-        counts.windowed,
-        counts.unknown,
-    )
-    if counts.illegal:
-        logging.warning(
-            "%s: %d illegal transitions between tags; the loss reads them as "
-            "conlleval does (an inside tag after O begins an entity), the strict score "
-            "takes what they spell for no entity",
-            name,
-            counts.illegal,
-        )
-    for kind, tags in counts.unseen.items():
-        logging.warning(
-            "%s: type %s (%d tags) is not in the training data; the loss reads it as "
-            "O, the scores count its entities as missed",
-            name,
-            kind,
-            tags,
-        )
 
 
 def make_split(name: str, conll: ConllFile, model: NerModel, seed: int) -> Split:

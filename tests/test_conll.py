@@ -170,3 +170,16 @@ def test_third_party_files_hold_as_many_sentences_as_counted_elsewhere(
     blocks = text.strip("\n").split("\n\n")
     found = conll.read_conll(path)
     assert len(found.sentences) == len([b for b in blocks if b]) == sentences
+
+
+def test_raw_text_in_place_of_characters_is_named(tmp_path):
+    path = tmp_path / "raw.txt"
+    path.write_text("用\nBERT\n\n本文用模型\n", "utf-8")
+    with pytest.raises(UserError, match="raw.txt: line 4 holds several characters"):
+        conll.check_characters(conll.read_conll(str(path), need_tags=False))
+
+
+def test_words_of_latin_letters_are_columns(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("用\nBERT\n2019\n", "utf-8")
+    conll.check_characters(conll.read_conll(str(path), need_tags=False))

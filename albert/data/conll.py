@@ -13,6 +13,7 @@ from typing import Iterator, NamedTuple, Optional, Sequence
 from albert import files
 from albert.errors import UserError
 from albert.metrics.tag_schemes import OUTSIDE, Scheme, split_tag
+from albert.tokenization import is_chinese
 
 SUFFIXES = (".conll", ".txt", ".bio", ".bmes")
 SPLIT_NAMES = {"train": "train", "val": "val", "dev": "val", "test": "test"}
@@ -154,6 +155,25 @@ def read_conll(path: str, need_tags: bool = True) -> ConllFile:
     if not sentences:
         raise UserError(f"{path} holds no sentence")
     return ConllFile(path, lines, tuple(sentences))
+
+
+def check_characters(conll: ConllFile) -> None:
+    """Stop at raw text where a file of one character a line is due.
+
+    A word of Latin letters or a number may be a column; several Chinese characters in
+    one column are a text that would get a single label.
+
+    Raises:
+        UserError: the first such line of a file without tags.
+    """
+    for sentence in conll.sentences:
+        for index, column in enumerate(sentence.columns):
+            if sentence.tags is None and sum(map(is_chinese, column)) > 1:
+                raise UserError(
+                    f"{conll.path}: line {sentence.line + index} holds several "
+                    "characters; write one character a line, a blank line between "
+                    "sentences"
+                )
 
 
 def check_scheme(conll: ConllFile, scheme: Scheme) -> None:

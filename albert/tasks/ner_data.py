@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Mapping, NamedTuple, Sequence
 
+from absl import logging
+
 from albert.data.conll import Sentence
 from albert.metrics.entities import read_default, write_spans
 from albert.metrics.tag_schemes import OUTSIDE, LabelSet, count_illegal, split_tag
@@ -153,3 +155,34 @@ def count_data(
         illegal=sum(count_illegal(tags, label_set.scheme) for tags in tagged),
         unseen={t: types[t] for t in sorted(types) if t and t not in label_set.types},
     )
+
+
+def log_counts(name: str, path: str, counts: DataCounts) -> None:
+    """Log what a file holds, and warn of what is odd in it."""
+    logging.info(
+        "%s (%s): %d sentences, %d characters, %d entities; %d sentences in several "
+        "windows, %d characters are [UNK]",
+        name,
+        path,
+        counts.sentences,
+        counts.characters,
+        counts.entities,
+        counts.windowed,
+        counts.unknown,
+    )
+    if counts.illegal:
+        logging.warning(
+            "%s: %d illegal transitions between tags; the loss reads them as "
+            "conlleval does (an inside tag after O begins an entity), the strict score "
+            "takes what they spell for no entity",
+            name,
+            counts.illegal,
+        )
+    for kind, tags in counts.unseen.items():
+        logging.warning(
+            "%s: type %s (%d tags) is not in the training data; the loss reads it as "
+            "O, the scores count its entities as missed",
+            name,
+            kind,
+            tags,
+        )
