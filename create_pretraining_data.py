@@ -12,7 +12,11 @@ import os
 from absl import flags
 
 from albert import cli, files
-from albert.config.pretraining_data import PretrainingDataConfig
+from albert.config.pretraining_data import (
+    COMPRESSIONS,
+    ExecutionConfig,
+    PretrainingDataConfig,
+)
 from albert.data import runner, summary
 from albert.errors import UserError
 from albert.word_segmentation import MARKERS, SEGMENTERS
@@ -80,6 +84,46 @@ flags.DEFINE_bool(
     "Predict, inside a Chinese word, the ## form of a character: ##灸 for the second "
     "of 艾灸, as in albert_zh; otherwise 灸.",
 )
+flags.DEFINE_string(
+    "text_field",
+    None,
+    "The input is JSON lines, a document a line, with the text in this field. It is "
+    "split into sentences at line ends and after 。！？； with the closing quotes that "
+    "follow. Without it, the input is text: one sentence a line, a blank line between "
+    "documents. Either may be packed by gzip.",
+)
+flags.DEFINE_integer(
+    "num_shards",
+    None,
+    "Deal the documents to so many shards, each with record files of its own: "
+    "NAME-00000-of-00004.tfrecord. Left out, it follows from --shard_size_mb. The "
+    "records depend on the number of shards, not on that of workers.",
+)
+flags.DEFINE_float(
+    "shard_size_mb", 16.0, "Text of a shard, in millions of bytes; memory follows it."
+)
+flags.DEFINE_enum(
+    "output_compression",
+    "none",
+    COMPRESSIONS,
+    "Write plain or gzip record files; run_pretraining.py reads both.",
+)
+flags.DEFINE_integer(
+    "num_workers", None, "Processes at work; all cores of this process by default."
+)
+flags.DEFINE_bool(
+    "resume",
+    False,
+    "Keep the shards that an earlier run with the same flags and input has finished.",
+)
+
+
+def make_execution() -> ExecutionConfig:
+    """Return how the flags ask for the run to be carried out."""
+    workers = FLAGS.num_workers
+    if workers is None:
+        workers = len(os.sched_getaffinity(0))
+    return ExecutionConfig(workers, FLAGS.resume)
 
 
 def make_config(extra_files: list[str]) -> PretrainingDataConfig:
@@ -101,8 +145,9 @@ def make_config(extra_files: list[str]) -> PretrainingDataConfig:
 
 
 def main(arguments: list[str]) -> None:
-    report = runner.create_pretraining_data(make_config(arguments))
-    print("\nThe first instances. " + summary.LEGEND)
+    report = runner.create_pretraining_data(make_config(arguments), make_execution())
+    if report.shown:
+        print("\nThe first instances. " + summary.LEGEND)
     for text in report.shown:
         print("\n" + text)
     print()
@@ -110,6 +155,11 @@ def main(arguments: list[str]) -> None:
         print(line)
     for path, count in report.output_files.items():
         print(f"{path}: {count:,} instances; metadata in {path}.json")
+    if report.kept_shards:
+        print(f"{report.kept_shards} shards were finished before and were kept")
+    print(
+        f"at most {report.peak_memory / 1e6:,.0f} MB of memory, all processes together"
+    )
 
 
 if __name__ == "__main__":

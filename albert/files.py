@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import gzip
 import json
 import os
 import shutil
-from typing import Any, Iterator, Sequence
+import zlib
+from typing import IO, Any, Iterator, Sequence
 
 from albert.errors import UserError
 
@@ -72,17 +74,36 @@ def atomic_path(path: str) -> Iterator[str]:
             os.unlink(temporary)
 
 
+def open_binary(path: str) -> IO[bytes]:
+    """Open a file to be read, unpacked where it begins as gzip does."""
+    file = open(path, "rb")  # noqa: SIM115
+    if file.peek(2)[:2] != b"\x1f\x8b":
+        return file
+    file.close()
+    return gzip.open(path, "rb")
+
+
+@contextlib.contextmanager
+def say_what_is_damaged(path: str) -> Iterator[None]:
+    """Turn the errors of unpacking into a UserError that names the file."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(f"{path} is damaged or cut short: {error}") from error
+
+
 def read_lines(path: str) -> Iterator[str]:
-    r"""Yield the lines of a UTF-8 text file, without their line ends.
+    r"""Yield the lines of a UTF-8 text file, plain or gzip, without their line ends.
 
     Lines end at `\n` or `\r\n` alone: characters that Unicode or Python calls line
     ends (U+2028, form feed) stay text. A byte order mark at the start is dropped.
 
     Raises:
-        UserError: a line is not UTF-8; the message names file and line.
+        UserError: a line is not UTF-8; the message names file and line. A gzip file
+            is damaged.
         OSError: the file cannot be opened or read.
     """
-    with open(path, "rb") as file:
+    with open_binary(path) as file, say_what_is_damaged(path):
         for number, line in enumerate(file, start=1):
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")

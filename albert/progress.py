@@ -40,3 +40,10 @@ def show_progress(title: str, total: int, unit: str) -> Iterator[Callable[[int],
             logging.info("%s: %d of %d %s (%.0f %%)", title, done, total, unit, share)
 
     yield advance
+
+
+@contextlib.contextmanager
+def hide_progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call as `show_progress` does, which shows nothing."""
+    del title, total, unit
+    yield lambda amount: None

@@ -78,6 +78,12 @@ def test_flags_have_the_names_and_defaults_of_the_original(repo):
         "whole_word_spans": "reference",
         "continuation_labels": True,
         "allow_mismatched_predictions": False,
+        "text_field": None,
+        "num_shards": None,
+        "shard_size_mb": 16.0,
+        "output_compression": "none",
+        "num_workers": None,
+        "resume": False,
     }
     assert {k: v for k, v in defaults.items() if k not in original} == new
 

@@ -286,6 +286,6 @@ def test_a_failure_of_the_metadata_leaves_no_records(tmp_path, monkeypatch):
         write(path, value)
 
     monkeypatch.setattr(runner.files, "write_json", fail_at_second)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match="cannot write .*No space left"):
         runner.create_pretraining_data(config)
     assert list((tmp_path / "out").iterdir()) == []

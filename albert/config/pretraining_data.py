@@ -12,6 +12,7 @@ from albert.config.checks import check_choice, check_range
 from albert.errors import UserError
 from albert.word_segmentation import MARKERS, SEGMENTERS
 
+COMPRESSIONS = ("none", "gzip")
 _SHORTEST = 5  # [CLS] a [SEP] b [SEP]
 
 
@@ -37,7 +38,7 @@ class PretrainingDataConfig:
         max_seq_length: tokens of an instance with [CLS] and two [SEP].
         max_predictions_per_seq: masked tokens of an instance at most; derived when
             None, see `derive_max_predictions`.
-        random_seed: seed of the one stream of random numbers.
+        random_seed: seed of the stream of random numbers, one a shard.
         dupe_factor: passes over the documents, each with other pairs and masks.
         masked_lm_prob: share of the tokens to mask.
         short_seq_prob: share of the document passes that aim at shorter instances.
@@ -49,6 +50,11 @@ class PretrainingDataConfig:
             is its ## form, as in the reference, or the bare character.
         allow_mismatched_predictions: whether a max_predictions_per_seq that differs
             from the derived one is a warning instead of an error.
+        text_field: with it, the input is JSON lines, and this their field of text.
+        num_shards: how many shards the documents are dealt to; None to follow from
+            shard_size_mb.
+        shard_size_mb: text of a shard in millions of bytes.
+        output_compression: "none" or "gzip".
     """
 
     input_file: tuple[str, ...]
@@ -67,6 +73,10 @@ class PretrainingDataConfig:
     whole_word_spans: str = "reference"
     continuation_labels: bool = True
     allow_mismatched_predictions: bool = False
+    text_field: Optional[str] = None
+    num_shards: Optional[int] = None
+    shard_size_mb: float = 16.0
+    output_compression: str = "none"
 
     def __post_init__(self) -> None:
         """Derive max_predictions_per_seq; UserError for values out of range."""
@@ -76,6 +86,9 @@ class PretrainingDataConfig:
         check_range("short_seq_prob", self.short_seq_prob, 0, 1)
         check_choice("segmenter", self.segmenter, SEGMENTERS)
         check_choice("whole_word_spans", self.whole_word_spans, tuple(MARKERS))
+        check_range("num_shards", 1 if self.num_shards is None else self.num_shards, 1)
+        check_range("shard_size_mb", self.shard_size_mb, 0, low_open=True)
+        check_choice("output_compression", self.output_compression, COMPRESSIONS)
         if not self.input_file or not self.output_file:
             raise UserError("input_file and output_file must each name a file")
         object.__setattr__(self, "max_predictions_per_seq", self._check_predictions())
@@ -109,3 +122,20 @@ class PretrainingDataConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return every parameter, as the metadata beside the records holds them."""
         return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecutionConfig:
+    """How a run is carried out; the records do not depend on it.
+
+    Attributes:
+        num_workers: processes at work.
+        resume: whether to keep the finished shards of a run that ended early.
+    """
+
+    num_workers: int = 1
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise UserError for values out of range."""
+        check_range("num_workers", self.num_workers, low=1)

@@ -1,199 +1,242 @@
-"""Text files to record files: reading, creating, writing, and the metadata."""
+"""Text files to record files: dealing, encoding, and making the shards.
+
+Documents are dealt to shards and encoded, by workers where there are several; each
+shard's wait on disk until all are dealt. Then each shard is made, again by workers.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-import random
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 
-import albert
 from albert import files
-from albert.config.pretraining_data import PretrainingDataConfig
-from albert.data import documents, instances, masking, records, summary, tfrecord
-from albert.data.documents import Document, TextCounts
-from albert.data.instances import Instance
-from albert.data.masking import MaskingVocabulary
-from albert.data.summary import InstanceCounts
+from albert.config.pretraining_data import ExecutionConfig, PretrainingDataConfig
+from albert.data import records, resume, shard_files, sharding, sources, spool, summary
+from albert.data.shard_files import InputId, ShardReport
+from albert.data.sharding import Shard
+from albert.data.workers import Task, WorkerPool, read_peak_memory
 from albert.errors import UserError
-from albert.progress import show_progress
+from albert.progress import hide_progress, show_progress
 from albert.tokenization import Vocabulary, load_vocabulary
 
-FORMAT = "albert_pretraining_records"
-_SHOWN_INSTANCES = 3
+_BLOCK_CHARACTERS = 1 << 16  # of text that a worker encodes at a time
+_WAITING_CHARACTERS = 1 << 24  # of text that waits until its shard's block is full
+_ALONE = ExecutionConfig()
+_BYTES_FOR_A_WORKER = 1 << 19  # less text is encoded before a worker has started
 
 
 class Report(NamedTuple):
     """What a run did.
 
     Attributes:
-        counts: as in the metadata, see `summary.make_counts`.
+        counts: of all shards, as in the metadata; see `summary.make_counts`.
         shown: three instances as text.
         output_files: the record files and the instances in each.
+        kept_shards: how many shards of an earlier run were kept.
+        peak_memory: of all processes together, in bytes: no less than the peak.
     """
 
     counts: dict[str, Any]
     shown: list[str]
     output_files: dict[str, int]
+    kept_shards: int
+    peak_memory: int
 
 
-def check_outputs(config: PretrainingDataConfig) -> None:
+class _Plan(NamedTuple):
+    """What is known of a run before it starts."""
+
+    config: PretrainingDataConfig
+    vocabulary: Vocabulary
+    source: InputId
+    shards: list[Shard]
+
+
+def check_outputs(
+    config: PretrainingDataConfig, shards: Sequence[Shard] = (Shard(0, 1),)
+) -> None:
     """Raise UserError where an output cannot be made or would overwrite a file in use.
 
     Each record file and the metadata beside it count as outputs.
     """
     taken = {os.path.realpath(path) for path in (*config.input_file, config.vocab_file)}
-    for name in config.output_file:
-        for path in (name, records.metadata_path(name)):
-            files.check_output_file(path, "output_file")
-            if os.path.realpath(path) in taken:
-                raise UserError(
-                    f"--output_file: {path} is an input or another output of this run"
-                )
-            taken.add(os.path.realpath(path))
+    for shard in shards:
+        for name in shard_files.name_outputs(config, shard):
+            for path in (name, records.metadata_path(name)):
+                files.check_output_file(path, "output_file")
+                if os.path.realpath(path) in taken:
+                    raise UserError(
+                        f"--output_file: {path} is an input or another output of "
+                        "this run"
+                    )
+                taken.add(os.path.realpath(path))
 
 
-def read_documents(
-    config: PretrainingDataConfig, encoder: documents.DocumentEncoder
-) -> tuple[list[Document], TextCounts]:
-    """Return the documents of all input files, and what was read."""
-    counts = TextCounts()
-    kept = []
-    size = sum(os.path.getsize(path) for path in config.input_file)
-    with show_progress("reading", size, "B") as advance:
-        lines = documents.read_lines(config.input_file, advance)
-        for text in documents.split_documents(lines):
-            document, document_counts = encoder.encode(text)
-            counts.add(document_counts)
-            if document is not None:
-                kept.append(document)
-    return kept, counts
+def _plan_run(config: PretrainingDataConfig) -> _Plan:
+    check_outputs(config)
+    vocabulary = load_vocabulary(config.vocab_file)
+    size, sha256 = sources.survey(config.input_file)
+    count = sharding.count_shards(size, config.num_shards, config.shard_size_mb)
+    shards = [Shard(index, count) for index in range(count)]
+    check_outputs(config, shards)
+    return _Plan(config, vocabulary, InputId(size, sha256), shards)
 
 
-def check_yield(text: TextCounts, num_instances: int, num_files: int) -> None:
-    """Raise UserError where there are too few instances, saying why."""
-    if not text.documents:
-        raise UserError("no instances: the input files hold no text")
-    if not num_instances:
-        raise UserError(
-            f"no instances: each of the {text.documents} documents has one sentence, "
-            "and a pair needs two; write one sentence a line, and a blank line between "
-            "documents only"
+def _find_finished(plan: _Plan) -> dict[int, ShardReport]:
+    finished = {}
+    for shard in plan.shards:
+        outputs = shard_files.name_outputs(plan.config, shard)
+        wanted = shard_files.describe_parameters(
+            plan.config, plan.vocabulary, shard, plan.source
         )
-    if num_instances < num_files:
-        raise UserError(
-            f"{num_instances} instances cannot fill {num_files} output files"
-        )
+        report = resume.find_finished(outputs, wanted)
+        if report:
+            finished[shard.index] = report
+    return finished
 
 
-def _make_metadata(
-    config: PretrainingDataConfig, vocabulary: Vocabulary, counts: dict[str, Any]
-) -> dict[str, Any]:
-    spec = records.feature_spec(config.max_seq_length, config.max_predictions_per_seq)
-    return {
-        "format": FORMAT,
-        "version": albert.__version__,
-        "parameters": config.to_dict(),
-        "vocabulary": {
-            "path": config.vocab_file,
-            "size": len(vocabulary),
-            "sha256": vocabulary.sha256,
-        },
-        "features": {
-            name: {"dtype": dtype, "length": length} for name, dtype, length in spec
-        },
-        "counts": counts,
-    }
-
-
-def write_records(
-    shard: Sequence[Instance],
-    paths: Sequence[str],
-    config: PretrainingDataConfig,
-    vocabulary: MaskingVocabulary,
-) -> InstanceCounts:
-    """Write instances to `paths` in turn, and return what was written.
+def _make_blocks(plan: _Plan, skipped: Iterable[int]) -> Iterator[tuple[int, list]]:
+    """Yield blocks of documents of one shard each, with the shard's index.
 
     Raises:
-        UserError: a file cannot be written, the disk being full for instance.
+        UserError: there are fewer documents than shards.
     """
-    spec = records.feature_spec(config.max_seq_length, config.max_predictions_per_seq)
-    counts = InstanceCounts()
-    try:
-        with contextlib.ExitStack() as stack:
-            writers = [stack.enter_context(open(path, "wb")) for path in paths]
-            advance = stack.enter_context(
-                show_progress("writing", len(shard), "instance")
-            )
-            for index, instance in enumerate(shard):
-                tokens = instances.expand_instance(instance, vocabulary)
-                features = instances.make_features(instance, tokens)
-                data = tfrecord.frame(records.serialize(features, spec))
-                writers[index % len(writers)].write(data)
-                counts.add(instance, tokens)
-                advance(1)
-    except OSError as error:
-        where = ", ".join(config.output_file)
+    count = len(plan.shards)
+    full = max(1, min(_BLOCK_CHARACTERS, _WAITING_CHARACTERS // count))
+    waiting: dict[int, list] = {index: [] for index in range(count)}
+    sizes = dict.fromkeys(waiting, 0)
+    num_documents = 0
+    with show_progress("reading", plan.source.bytes, "B") as advance:
+        config = plan.config
+        texts = sources.read_documents(config.input_file, config.text_field, advance)
+        for index, text in sharding.deal(texts, count):
+            num_documents += 1
+            if index in skipped:
+                continue
+            waiting[index].append(text)
+            sizes[index] += sum(map(len, text))
+            if sizes[index] >= full:
+                yield index, waiting[index]
+                waiting[index], sizes[index] = [], 0
+    if 0 < num_documents < count:
         raise UserError(
-            f"cannot write {where}: {error.strerror}; nothing was kept"
-        ) from error
-    return counts
+            f"{num_documents} documents cannot fill {count} shards; do blank lines "
+            f"stand between documents? --num_shards={num_documents} gives one to each"
+        )
+    yield from ((i, block) for i, block in waiting.items() if i not in skipped)
 
 
-def _write_outputs(
-    shard: Sequence[Instance],
-    text: TextCounts,
-    config: PretrainingDataConfig,
-    vocabulary: Vocabulary,
-    tables: MaskingVocabulary,
-) -> tuple[dict[str, Any], dict[str, int]]:
-    """Write all files or none; return the counts, and the instances of each file."""
-    outputs = config.output_file
-    per_file = {
-        path: len(range(index, len(shard), len(outputs)))
-        for index, path in enumerate(outputs)
-    }
-    with contextlib.ExitStack() as stack:
-        temporary = [stack.enter_context(files.atomic_path(path)) for path in outputs]
-        written = write_records(shard, temporary, config, tables)
-        counts = summary.make_counts(text, written, vocabulary)
-        for path, written_path in zip(outputs, temporary):
-            counts_here = {**counts, "instances_in_this_file": per_file[path]}
-            metadata = _make_metadata(config, vocabulary, counts_here)
-            metadata["file"] = {"bytes": os.path.getsize(written_path)}
-            # Left first, so renamed first: no new record file stands without its own.
-            beside = files.atomic_path(records.metadata_path(path))
-            files.write_json(stack.enter_context(beside), metadata)
-    return counts, per_file
+def _encode(plan: _Plan, skipped: Iterable[int], folder: str, num_workers: int) -> int:
+    """Write the spool of each shard that is not skipped; return the workers' memory."""
+
+    def make_tasks() -> Iterator[Task]:
+        for index, block in _make_blocks(plan, skipped):
+            yield Task(f"{plan.shards[index]}, being encoded", (index, block))
+
+    most = max(len(plan.shards), plan.source.bytes // _BYTES_FOR_A_WORKER)
+    arguments = (spool.make_encoding, plan.vocabulary, plan.config)
+    with WorkerPool(min(num_workers, most), *arguments) as pool:
+        for index, packed in pool.map_in_order(make_tasks()):
+            with shard_files.say_what_cannot_be_written(plan.config.output_file):
+                with open(spool.spool_path(folder, index), "ab") as file:
+                    file.write(packed)
+        return pool.peak_memory
 
 
-def create_pretraining_data(config: PretrainingDataConfig) -> Report:
-    """Make the record files and the metadata beside each, all of them or none.
+def make_shard_function(
+    plan: _Plan, folder: str, progress: Callable = hide_progress
+) -> Callable[[tuple[int, dict[str, str]]], ShardReport]:
+    """Return the function that makes a shard of its spool, to call in a worker."""
+
+    def make(payload: tuple[int, dict[str, str]]) -> ShardReport:
+        index, temporary = payload
+        path = spool.spool_path(folder, index)
+        documents, counts = spool.load_documents(path)
+        os.unlink(path)
+        with shard_files.say_what_cannot_be_written(list(temporary)):
+            return shard_files.write_shard(
+                documents,
+                counts,
+                plan.shards[index],
+                temporary,
+                plan.source,
+                plan.config,
+                plan.vocabulary,
+                progress,
+            )
+
+    return make
+
+
+def _make_shards(
+    plan: _Plan, indices: Sequence[int], folder: str, num_workers: int
+) -> tuple[dict[int, ShardReport], int]:
+    """Make the shards and publish each when it is complete.
+
+    Returns:
+        The report of each shard, and the workers' memory.
+    """
+    num_workers = min(num_workers, len(indices))
+    shown, hidden = show_progress, hide_progress  # a bar for all, or one for each
+    if num_workers <= 1:
+        shown, hidden = hidden, shown
+    function = functools.partial(make_shard_function, progress=hidden)
+    made: dict[int, ShardReport] = {}
+    publications: dict[int, contextlib.ExitStack] = {}
+    # Workers end before the files that they write are removed.
+    with (
+        contextlib.ExitStack() as stack,
+        WorkerPool(num_workers, function, plan, folder) as pool,
+    ):
+
+        def make_tasks() -> Iterator[Task]:
+            for index in indices:
+                outputs = shard_files.name_outputs(plan.config, plan.shards[index])
+                publications[index] = stack.enter_context(contextlib.ExitStack())
+                temporary = publications[index].enter_context(
+                    shard_files.publishing(outputs)
+                )
+                yield Task(str(plan.shards[index]), (index, temporary))
+
+        with shown("making shards", len(indices), "shard") as advance:
+            for index, report in zip(indices, pool.map_in_order(make_tasks())):
+                publications[index].close()
+                made[index] = report
+                advance(1)
+        return made, pool.peak_memory
+
+
+def create_pretraining_data(
+    config: PretrainingDataConfig, execution: ExecutionConfig = _ALONE
+) -> Report:
+    """Make the record files and the metadata beside each; each shard or none of it.
 
     Raises:
         UserError: an input is missing, not UTF-8 or gives no instance; the vocabulary
-            is not usable; an output cannot be written.
+            is not usable; an output cannot be written; a worker died.
     """
-    check_outputs(config)
-    vocabulary = load_vocabulary(config.vocab_file)
-    tables = masking.make_masking_vocabulary(
-        vocabulary, config.continuation_labels, config.whole_word_spans
+    plan = _plan_run(config)
+    outputs = [shard_files.name_outputs(config, shard) for shard in plan.shards]
+    for name in (f"{config.output_file[0]}.spool", *(n for o in outputs for n in o)):
+        spool.remove_leftovers(name)
+        spool.remove_leftovers(records.metadata_path(name))
+    reports = _find_finished(plan) if execution.resume else {}
+    kept = len(reports)
+    missing = [s.index for s in plan.shards if s.index not in reports]
+    peak = 0
+    if missing:
+        with spool.open_spool(config.output_file[0]) as folder:
+            peak = _encode(plan, set(reports), folder, execution.num_workers)
+            made, memory = _make_shards(plan, missing, folder, execution.num_workers)
+        reports.update(made)
+        peak = max(peak, memory)
+    ordered = [reports[shard.index] for shard in plan.shards]
+    return Report(
+        summary.merge_counts([report.counts for report in ordered]),
+        next((report.shown for report in ordered if report.shown), []),
+        {name: n for report in ordered for name, n in report.output_files.items()},
+        kept,
+        peak + read_peak_memory(),
     )
-    encoder = documents.DocumentEncoder(vocabulary, config)
-    texts, text_counts = read_documents(config, encoder)
-    passes = config.dupe_factor * len(texts)
-    with show_progress("creating", passes, "document") as advance:
-        rng = random.Random(config.random_seed)
-        shard = instances.create_instances(texts, config, tables, rng, advance)
-    check_yield(text_counts, len(shard), len(config.output_file))
-    counts, per_file = _write_outputs(shard, text_counts, config, vocabulary, tables)
-    shown = [
-        summary.show_instance(
-            instance,
-            instances.expand_instance(instance, tables),
-            vocabulary,
-            config.do_whole_word_mask,
-        )
-        for instance in shard[:_SHOWN_INSTANCES]
-    ]
-    return Report(counts, shown, per_file)

@@ -92,6 +92,35 @@ def make_counts(
     }
 
 
+def _merge(parts: Sequence[Any]) -> Any:
+    """Return the sum of numbers, of lists as `_list_most_frequent` has, or of both."""
+    first = parts[0]
+    if isinstance(first, Mapping):
+        return {key: _merge([part[key] for part in parts]) for key in first}
+    if isinstance(first, list):
+        total: Counter = Counter()
+        for part in parts:
+            total.update(dict(map(tuple, part)))
+        return _list_most_frequent(total)
+    return sum(parts)
+
+
+def merge_counts(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the counts of all shards together, from each one's `make_counts`.
+
+    What is rare enough to be in no shard's list of the most frequent is in none here.
+    """
+    if len(parts) == 1:
+        return dict(parts[0])
+    merged = _merge(parts)
+    merged["swapped_share"] = _share(merged["swapped_instances"], merged["instances"])
+    unknown = merged["unknown"]
+    unknown["share"] = _share(unknown["tokens"], merged["tokens"])
+    fallen = merged["labels_without_continuation_form"]
+    fallen["share"] = _share(fallen["positions"], merged["masked_positions"])
+    return merged
+
+
 def _list_items(items: Sequence[Sequence]) -> str:
     return ", ".join(f"{text} {count:,}" for text, count in items)
 
