@@ -82,7 +82,6 @@ def test_folder_without_a_model_is_refused(tmp_path):
         ({"do_lower_case": False}, None, "do_lower_case True, this run has False"),
         ({"head": "crf"}, "B-Task", "types Method, Task, this run has Task"),
         ({"head": "crf"}, "B-Task E-Task", "scheme BIO, this run has BMES"),
-        ({}, "B-Task B-Method", "head crf, this run has softmax"),
     ],
 )
 def test_model_of_other_labels_or_settings_is_refused(model, given, tags, message):
