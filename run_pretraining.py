@@ -150,8 +150,7 @@ def _name_files(extra_arguments: list[str]) -> PretrainingFiles:
         tuple(records),
         tuple(held_out),
         FLAGS.vocab_file,
-        FLAGS.eval_checkpoint
-        and checkpoints.resolve(FLAGS.eval_checkpoint, "eval_checkpoint"),
+        FLAGS.eval_checkpoint,
     )
 
 

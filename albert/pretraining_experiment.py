@@ -172,8 +172,10 @@ def run_experiment(
         if stopped is not None:
             return stopped
     if config.do_eval:
-        checkpoint = files.eval_checkpoint or checkpoints.resolve(
-            output_dir, "output_dir"
+        # Not before training, which may make it: the best, the newest.
+        checkpoint = checkpoints.resolve(
+            files.eval_checkpoint or output_dir,
+            "eval_checkpoint" if files.eval_checkpoint else "output_dir",
         )
         model_dir.check_pair(model, found.vocabulary, checkpoint)
         model_dir.make_output_dir(output_dir)

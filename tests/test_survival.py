@@ -208,7 +208,8 @@ def run_damaged(runner, folder, damage, **changes):
     data = damage(data, size)
     records.write_bytes(data)
     kit.write_claim(records)
-    flags = kit.make_flags(folder, num_train_steps=60, **changes)
+    changes = {"num_train_steps": 60, "length_buckets": False, **changes}
+    flags = kit.make_flags(folder, **changes)
     return runner.run(flags), size
 
 

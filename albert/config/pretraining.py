@@ -47,7 +47,8 @@ class PretrainingFiles:
         train_files: records to train on.
         eval_files: held-out records; empty where the training files stand in.
         vocab_file: the records' vocabulary, or None.
-        eval_checkpoint: what to evaluate, or None for the newest checkpoint.
+        eval_checkpoint: what to evaluate, a checkpoint or a folder, of which the newest
+            is meant; None for the model directory.
     """
 
     config_file: str
