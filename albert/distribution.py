@@ -82,6 +82,15 @@ def choose_devices(config: ReplicaConfig) -> tuple[str, int]:
     return ("gpu", count) if count else ("cpu", 1)
 
 
+def one_device_config(config: ReplicaConfig) -> v1.ConfigProto:
+    """Return session settings for work that runs on the first device alone."""
+    kind, _ = choose_devices(config)
+    session_config = _session_config(1, config.xla)
+    if kind == "cpu":
+        session_config.device_count["GPU"] = 0
+    return session_config
+
+
 def make_devices(config: ReplicaConfig) -> Devices:
     """Choose the devices of a run and log the choice.
 

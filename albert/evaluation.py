@@ -12,7 +12,8 @@ import tensorflow as tf
 from absl import logging
 
 from albert import checkpoint as checkpoints
-from albert import failures, files, model_dir
+from albert import distribution, failures, files, model_dir
+from albert.config.training import ReplicaConfig
 from albert.errors import UserError
 from albert.interruption import StopRequest
 from albert.modeling.encoder import EncoderBuilder
@@ -49,6 +50,7 @@ class CheckpointEvaluator:
         batch_size: int,
         mode: str = EVAL,
         max_batches: Optional[int] = None,
+        replicas: ReplicaConfig = ReplicaConfig(),  # noqa: B008, it is frozen
     ):
         """Build the graph.
 
@@ -56,6 +58,7 @@ class CheckpointEvaluator:
             batch_size: examples in a batch.
             mode: EVAL or PREDICT.
             max_batches: where to stop; None for the whole data.
+            replicas: the devices of the run, of which the first is used.
         """
         self._task = task
         self._find_bad_input = lambda: task.find_bad_input(mode)
@@ -70,8 +73,7 @@ class CheckpointEvaluator:
             variables = v1.trainable_variables()
             self._shapes = {v.op.name: v.shape.as_list() for v in variables}
             self._saver = v1.train.Saver(variables)
-            config = v1.ConfigProto(allow_soft_placement=True)
-            config.gpu_options.allow_growth = True
+            config = distribution.one_device_config(replicas)
             self._session = v1.Session(graph=graph, config=config)
 
     def batches(self, checkpoint: str) -> Iterator[dict[str, np.ndarray]]:

@@ -158,7 +158,9 @@ def train_model(
     @functools.cache
     def evaluator() -> CheckpointEvaluator:
         # Not before training has set up its devices: no session may run until then.
-        return CheckpointEvaluator(splits["val"].task, build_encoder, eval_batch_size)
+        return CheckpointEvaluator(
+            splits["val"].task, build_encoder, eval_batch_size, replicas=replicas
+        )
 
     def evaluate(path: str, step: int) -> None:
         results = evaluator().evaluate(path)
@@ -199,6 +201,7 @@ def label_splits(
     model: NerModel,
     build_encoder: EncoderBuilder,
     batch_size: int,
+    replicas: ReplicaConfig,
 ) -> None:
     """Label val and test for their scores, test or another file for predictions.
 
@@ -214,7 +217,11 @@ def label_splits(
             continue
         conll, task = splits[name].conll, splits[name].task
         evaluator = CheckpointEvaluator(
-            task, build_encoder, batch_size, EVAL if scored else PREDICT
+            task,
+            build_encoder,
+            batch_size,
+            EVAL if scored else PREDICT,
+            replicas=replicas,
         )
         labelling = task.label(evaluator.batches(checkpoint))
         evaluator.close()
@@ -271,4 +278,6 @@ def run_experiment(
         save_labels(run.output_dir, label_set, config)
         train_model(training, splits, build_encoder, tuning.eval_batch_size, replicas)
     if run.do_eval or run.do_predict:
-        label_splits(run, splits, model, build_encoder, tuning.eval_batch_size)
+        label_splits(
+            run, splits, model, build_encoder, tuning.eval_batch_size, replicas
+        )

@@ -86,6 +86,7 @@ def train_model(
                 build_encoder,
                 config.eval_batch_size,
                 max_batches=config.max_eval_steps,
+                replicas=replicas,
             ),
             held_out,
             training.output_dir,
@@ -108,6 +109,7 @@ def evaluate_model(
     checkpoint: str,
     output_dir: str,
     on_training_files: bool,
+    replicas: ReplicaConfig,
 ) -> None:
     """Evaluate a checkpoint, log the results and write `eval_results.txt`."""
     max_batches = config.max_eval_steps
@@ -119,7 +121,11 @@ def evaluate_model(
             max_batches,
         )
     evaluator = CheckpointEvaluator(
-        task, build_encoder, config.eval_batch_size, max_batches=max_batches
+        task,
+        build_encoder,
+        config.eval_batch_size,
+        max_batches=max_batches,
+        replicas=replicas,
     )
     results = evaluator.evaluate(checkpoint)
     path = os.path.join(output_dir, "eval_results.txt")
@@ -180,6 +186,12 @@ def run_experiment(
         model_dir.check_pair(model, found.vocabulary, checkpoint)
         model_dir.make_output_dir(output_dir)
         evaluate_model(
-            task, build_encoder, config, checkpoint, output_dir, not files.eval_files
+            task,
+            build_encoder,
+            config,
+            checkpoint,
+            output_dir,
+            not files.eval_files,
+            replicas,
         )
     return None

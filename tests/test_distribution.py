@@ -99,6 +99,11 @@ def test_batch_that_does_not_divide_into_micro_batches_is_refused():
         distribution.micro_batch_size(8, 2, 3)
 
 
+def test_one_device_is_a_cpu_where_no_gpu_is_asked_for():
+    config = distribution.one_device_config(ReplicaConfig(num_gpus=0))
+    assert config.device_count == {"CPU": 1, "GPU": 0}
+
+
 def test_more_gpus_than_are_visible_are_refused():
     there = len(tf.config.list_physical_devices("GPU"))
     with pytest.raises(UserError, match=f"num_gpus is 99, but TensorFlow sees {there}"):
@@ -110,11 +115,15 @@ def test_gpus_and_cpu_replicas_together_are_refused():
         ReplicaConfig(num_gpus=1, num_cpu_replicas=2)
 
 
-def test_an_average_of_replica_means_would_differ(testdata):
-    # The trap this module avoids: on these examples the two ways do not agree.
+@pytest.mark.parametrize("num_replicas", [2, 3])
+def test_an_average_of_replica_means_would_differ(testdata, num_replicas):
+    # The trap: on the examples of the tests above, the two means do not agree.
     from tests.replica_run import uneven_examples
 
     weights = uneven_examples(Golden(testdata / "modeling/postln"))["masked_lm_weights"]
-    counts = weights[:6].sum(axis=1)
-    assert np.ptp(counts.reshape(2, 3).sum(axis=1)) > 0
-    assert np.ptp(counts.reshape(3, 2).sum(axis=1)) > 0
+    weights = weights[:6]
+    losses = weights * np.arange(weights.size).reshape(weights.shape)
+    global_mean = losses.sum() / weights.sum()
+    shares = zip(np.split(losses, num_replicas), np.split(weights, num_replicas))
+    means = [part.sum() / weight.sum() for part, weight in shares]
+    assert abs(np.mean(means) / global_mean - 1) > 0.01
