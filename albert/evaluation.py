@@ -61,7 +61,7 @@ class CheckpointEvaluator:
             replicas: the devices of the run, of which the first is used.
         """
         self._task = task
-        self._find_bad_input = lambda: task.find_bad_input(mode)
+        self._source = failures.InputSource(lambda: task.find_bad_input(mode))
         self._max_batches = max_batches
         graph = tf.Graph()
         with graph.as_default():
@@ -98,7 +98,7 @@ class CheckpointEvaluator:
             except tf.errors.OutOfRangeError:
                 return
             except tf.errors.OpError as error:
-                cause = failures.describe(error, self._find_bad_input)
+                cause = failures.describe(error, self._source)
                 if cause is None:
                     raise
                 raise UserError(f"evaluation stopped: {cause}") from error

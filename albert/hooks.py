@@ -58,6 +58,7 @@ class ProgressHook(v1.train.SessionRunHook):
         self._timed_step = 0
         self._timed_at = 0.0
         self.step = 0  # the last step that was completed
+        self.batches = 0  # how many were trained on, those of skipped steps included
 
     def begin(self) -> None:
         """Find the global step and the event file."""
@@ -77,6 +78,7 @@ class ProgressHook(v1.train.SessionRunHook):
     def after_run(self, run_context, run_values) -> None:
         """Log the values."""
         results, step = run_values.results
+        self.batches += 1
         self.step = int(step)  # as before where float16 made the step be skipped
         now = time.monotonic()
         if self.step == self._first_step:  # its time is that of building the graph

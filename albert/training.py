@@ -11,10 +11,11 @@ from absl import logging
 from albert import checkpoint as checkpoints
 from albert import distribution, failures, hooks
 from albert.config.training import ReplicaConfig, TrainingConfig, advise_on_rate
+from albert.data.iteration import read_arrays
 from albert.errors import UserError
 from albert.interruption import StopRequest
 from albert.modeling.encoder import EncoderBuilder
-from albert.tasks.task import TRAIN, Features, Task
+from albert.tasks.task import TRAIN, Features, RecordPlace, Task
 from albert.train_step import TrainStep, build_train_step
 
 v1 = tf.compat.v1
@@ -228,9 +229,17 @@ def train(
         )
     except Exception as error:
         step = max((hook.step for hook in watching), default=start) + 1
-        explained = failures.explain_training(
-            error, step, config.output_dir, lambda: task.find_bad_input(TRAIN)
-        )
+        done = max((hook.batches for hook in watching), default=0)
+        replicas = devices.num_replicas
+
+        def find_records() -> list[RecordPlace]:
+            batches = read_arrays(
+                lambda: read().skip(done * replicas).take(replicas), config.random_seed
+            )
+            return task.find_records(batches)
+
+        source = failures.InputSource(lambda: task.find_bad_input(TRAIN), find_records)
+        explained = failures.explain_training(error, step, config.output_dir, source)
         if explained is None:
             raise
         raise explained from error

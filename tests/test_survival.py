@@ -262,3 +262,37 @@ def test_corrupt_records_are_skipped_and_counted_on_request(runner, tmp_path):
     assert "skip_corrupt_records: 1 damaged records" in done.output
     assert f"record 301 (wrong checksum, at byte {300 * size})" in done.output
     assert "; 399 records are read" in done.output
+
+
+def poison_record_301(data, size):
+    example = tf.train.Example.FromString(bytes(data[300 * size + 12 : 301 * size - 4]))
+    example.features.feature["masked_lm_weights"].float_list.value[0] = float("nan")
+    record = tfrecord.frame(example.SerializeToString())
+    return data[: 300 * size] + record + data[301 * size :]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"length_buckets": True},
+        {"gradient_accumulation_steps": 2},
+        {"num_gpus": None, "num_cpu_replicas": 2},
+    ],
+)
+def test_a_gradient_that_is_not_finite_names_variable_and_records(
+    runner, tmp_path, flags
+):
+    done, size = run_damaged(runner, tmp_path, poison_record_301, **flags)
+    assert done.status == 1, done.output
+    (error,) = done.errors
+    step = int(re.search(r"training stopped at step (\d+): ", error).group(1))
+    assert step == done.steps[-1] + 1
+    assert "gradient or loss is not finite (first at bert/embeddings/" in error
+    named = re.search(rf"holds the records {tmp_path}/train.tfrecord ([\d, ]+);", error)
+    numbers = [int(number) for number in named.group(1).split(", ")]
+    assert len(numbers) == 8
+    assert 301 in numbers
+    assert "last good checkpoint is" in error
+    saved, values = read_newest(tmp_path / "model")
+    assert saved == (step - 1) // INTERVAL * INTERVAL
+    assert all(np.isfinite(value).all() for value in values.values())

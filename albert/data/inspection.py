@@ -10,6 +10,7 @@ import tensorflow as tf
 from absl import logging
 
 from albert.data import damage, records
+from albert.data.iteration import read_arrays
 from albert.errors import UserError
 from albert.model_dir import VocabularyId, parse_vocabulary
 
@@ -190,14 +191,8 @@ def count_records(file: str) -> int:
 def _read_all(file: str, segments: Optional[Sequence[damage.Segment]]) -> Iterator:
     """Yield the serialised records of a file, those of some segments if given."""
     opener = damage.record_opener({} if segments is None else {file: segments})
-    with tf.Graph().as_default(), v1.Session() as session:
-        dataset = opener(file).batch(_READ_AT_ONCE)
-        following = v1.data.make_one_shot_iterator(dataset).get_next()
-        while True:
-            try:
-                yield from session.run(following)
-            except tf.errors.OutOfRangeError:
-                return
+    for batch in read_arrays(lambda: opener(file).batch(_READ_AT_ONCE)):
+        yield from batch
 
 
 def find_bad_record(

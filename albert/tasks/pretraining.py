@@ -16,7 +16,8 @@ from albert.config.model import AlbertConfig
 from albert.data import damage, inspection, records
 from albert.modeling import heads
 from albert.tasks.pretraining_input import read_in_order, read_shuffled, trim
-from albert.tasks.task import TRAIN, Features, LossTerm, Task, TaskOutput
+from albert.tasks.record_search import find_examples
+from albert.tasks.task import TRAIN, Features, LossTerm, RecordPlace, Task, TaskOutput
 
 _WEIGHT_EPSILON = 1e-5  # of the reference's masked LM loss: no division by 0
 
@@ -79,6 +80,13 @@ class PretrainingTask(Task):
         """See `Task.find_bad_input`."""
         files = self._train_files if mode == TRAIN else self._eval_files
         return inspection.find_bad_record(files, self._expected, self._readable)
+
+    def find_records(
+        self, batches: Iterable[Mapping[str, np.ndarray]]
+    ) -> list[RecordPlace]:
+        """See `Task.find_records`; of equal records the first counts."""
+        open_file = damage.record_opener(self._readable)
+        return find_examples(batches, self._train_files, self._spec, open_file)
 
     def build(
         self, features: Features, mode: str, build_encoder: Callable[..., Any]
