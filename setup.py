@@ -29,6 +29,7 @@ setuptools.setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.15.1,<2.16"],
         "rjieba": ["rjieba>=0.1.11,<1"],
+        "benchmark": ["torch>=2.2,<3", "transformers>=4.40,<6"],
         "vocab": ["tokenizers>=0.13.3,<1"],
         "plot": ["matplotlib>=3.6,<4"],
         "test": [

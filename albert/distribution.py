@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 from absl import logging
@@ -146,10 +146,19 @@ class GlobalLosses(NamedTuple):
     means: Mapping[str, tf.Tensor]
 
 
-def _sum_over_replicas(x: tf.Tensor) -> tf.Tensor:
+def sum_over_replicas(x: Any) -> Any:
+    """Return the sums over all replicas of a tensor, or of a list; in replica context.
+
+    Every replica must run the result, else the others wait for it without end.
+    """
     replica = tf.distribute.get_replica_context()
     if replica.num_replicas_in_sync == 1:
         return x
+    # With one replica a machine tensors have no device, which the sum asks for.
+    devices = replica.strategy.extended.worker_devices  # of this machine
+    index = tf.get_static_value(replica.replica_id_in_sync_group) % len(devices)
+    with tf.device(devices[index]):
+        x = tf.nest.map_structure(tf.identity, x)
     return replica.all_reduce(tf.distribute.ReduceOp.SUM, x)
 
 
@@ -162,7 +171,7 @@ def global_denominators(terms: Mapping[str, LossTerm]) -> tf.Tensor:
     Returns:
         float32, [number of terms].
     """
-    weights = _sum_over_replicas(tf.stack([term.weight for term in terms.values()]))
+    weights = sum_over_replicas(tf.stack([term.weight for term in terms.values()]))
     return weights + [term.epsilon for term in terms.values()]
 
 
@@ -175,7 +184,7 @@ def global_means(
         totals, weights: float32, [N], of this replica.
         epsilons: added to the weights over all replicas.
     """
-    sums = _sum_over_replicas(tf.stack([totals, weights]))
+    sums = sum_over_replicas(tf.stack([totals, weights]))
     return sums[0] / (sums[1] + tf.constant(epsilons, tf.float32))
 
 

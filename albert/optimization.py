@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 
+from albert.distribution import sum_over_replicas
 from albert.loss_scale import LossScale
 
 v1 = tf.compat.v1
@@ -201,9 +202,7 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
         if not pairs:
             raise ValueError("no variable has a gradient")
         replica = tf.distribute.get_replica_context()
-        gradients = [tf.convert_to_tensor(g) for g, _ in pairs]
-        if replica.num_replicas_in_sync > 1:
-            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients = sum_over_replicas([tf.convert_to_tensor(g) for g, _ in pairs])
         if self._loss_scale is not None:
             gradients = self._loss_scale.unscale(gradients)
         squares = tf.stack([tf.nn.l2_loss(g) for g in gradients])  # half the squares
