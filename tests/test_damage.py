@@ -105,8 +105,8 @@ def test_the_first_fault_is_named_with_its_file_and_record(tmp_path):
     whole = write(tmp_path / "whole")
     broken = write(tmp_path / "broken", flip=[data_of(3), data_of(5)])
     assert damage.find_fault([whole]) is None
-    assert damage.find_fault([whole, broken]) == (
-        f"{broken}: record 4 (wrong checksum, at byte {OFFSETS[3]}) is damaged"
+    assert damage.find_fault([whole, broken]).startswith(
+        f"{broken}: record 4 (wrong checksum, at byte {OFFSETS[3]}) is damaged: make"
     )
 
 

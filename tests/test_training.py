@@ -287,3 +287,18 @@ def test_a_rate_made_for_a_larger_batch_is_warned_of(
 def test_the_warning_is_in_the_log(config, caplog):
     run(config(optimizer="lamb", num_train_steps=1))
     assert "belongs to a batch of 4,096" in log_lines(caplog)
+
+
+@pytest.mark.parametrize(
+    ("seen", "batch", "passed_over"),
+    [
+        (0, 32, 0),
+        (1000, 32, 1000),
+        (624_999, 32, 624_999),
+        (625_000, 32, 0),  # 20 million examples
+        (1_300_000, 32, 50_000),
+        (7, 30_000_000, 0),
+    ],
+)
+def test_what_a_resumed_run_passes_over_is_bounded(seen, batch, passed_over):
+    assert training.batches_to_pass_over(seen, batch) == passed_over

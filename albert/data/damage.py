@@ -144,11 +144,14 @@ def scan_file(file: str) -> Scan:
 
 
 def find_fault(files: Sequence[str]) -> Optional[str]:
-    """Return "FILE: record N (what, where) is damaged" of the first fault, or None."""
+    """Return a sentence that names file and record of the first fault, or None."""
     for file in files:
         faults = scan_file(file).faults
         if faults:
-            return f"{file}: {faults[0]} is damaged"
+            return (
+                f"{file}: {faults[0]} is damaged: make the file again, or give "
+                "--skip_corrupt_records to do without what cannot be read"
+            )
     return None
 
 
