@@ -108,6 +108,13 @@ flags.DEFINE_enum(
     COMPRESSIONS,
     "Write plain or gzip record files; run_pretraining.py reads both.",
 )
+flags.DEFINE_string(
+    "jieba_user_dict",
+    None,
+    "Words to add to the dictionary of the segmenter: a plain list of terms, one a "
+    "line, or jieba's format (word, frequency, tag). Words of more than three "
+    "characters are masked whole only with --whole_word_spans=exact.",
+)
 flags.DEFINE_integer(
     "num_workers", None, "Processes at work; all cores of this process by default."
 )

@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import Callable, Sequence
 
 from albert.errors import UserError
+from albert.user_dictionary import UserWord
 
 Cut = Callable[[str], Sequence[str]]
 # A word of the text as `Tokenizer.tokenize_words` gives it: (word, its pieces).
@@ -33,24 +34,34 @@ def has_chinese(token: str) -> bool:
     return _CHINESE.search(token) is not None
 
 
-def _load_jieba() -> Cut:
+def _load_jieba(user_words: Sequence[UserWord]) -> Cut:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pkg_resources, which jieba imports
         import jieba
     jieba.setLogLevel(logging.WARNING)  # it reports the loading of its dictionary
     tokenizer = jieba.Tokenizer()
     tokenizer.initialize()
+    for word, frequency in user_words:
+        tokenizer.add_word(word, frequency)
     return tokenizer.lcut
 
 
-def _load_rjieba() -> Cut:
+def _load_rjieba(user_words: Sequence[UserWord]) -> Cut:
     try:
         import rjieba
     except ImportError as error:
         raise UserError(
             "--segmenter=rjieba needs the package rjieba: pip install rjieba"
         ) from error
-    cut = rjieba.Jieba().cut
+    tokenizer = rjieba.Jieba()
+    if user_words and not hasattr(tokenizer, "add_word"):
+        raise UserError(
+            "--jieba_user_dict: this version of rjieba takes no words of one's own; "
+            "pip install --upgrade rjieba, or use --segmenter=jieba"
+        )
+    for word, frequency in user_words:
+        tokenizer.add_word(word, frequency, None)
+    cut = tokenizer.cut
 
     def cut_as_jieba(text: str) -> list[str]:
         parts = _BEYOND_JIEBA.split(text)
@@ -66,17 +77,18 @@ _LOADERS = {"jieba": _load_jieba, "rjieba": _load_rjieba}
 SEGMENTERS = tuple(_LOADERS)
 
 
-def load_segmenter(name: str) -> Cut:
+def load_segmenter(name: str, user_words: Sequence[UserWord] = ()) -> Cut:
     """Return the function that cuts a text into words, none lost.
 
     Args:
         name: "jieba", the reference, or "rjieba", the same algorithm and dictionary
             in Rust; they agree on Chinese words and may differ in other signs.
+        user_words: added to the dictionary.
 
     Raises:
-        UserError: the package is not installed.
+        UserError: the package is not installed, or is too old to take words.
     """
-    return _LOADERS[name]()
+    return _LOADERS[name](user_words)
 
 
 def mark_by_word_set(words: Sequence[Word], cut: Cut) -> list[bool]:

@@ -82,6 +82,7 @@ def test_flags_have_the_names_and_defaults_of_the_original(repo):
         "num_shards": None,
         "shard_size_mb": 16.0,
         "output_compression": "none",
+        "jieba_user_dict": None,
         "num_workers": None,
         "resume": False,
     }
@@ -174,6 +175,15 @@ def write_bad_files(folder):
         (["--short_seq_prob=2"], "short_seq_prob must be at least 0 and at most 1"),
         (["--dupe_factor=0"], "dupe_factor must be at least 1, got 0"),
         (["--segmenter=pkuseg"], "--segmenter=pkuseg: value should be one of"),
+        (["--jieba_user_dict=gone.txt"], "No such file or directory: gone.txt"),
+        (["--jieba_user_dict=empty.txt"], "empty.txt holds no word"),
+        (["--jieba_user_dict=x", "--non_chinese"], "has no use with non_chinese"),
+        (["--num_shards=0"], "num_shards must be at least 1, got 0"),
+        (["--num_shards=99"], "12 documents cannot fill 99 shards"),
+        (["--shard_size_mb=0"], "shard_size_mb must be above 0"),
+        (["--num_workers=0"], "num_workers must be at least 1, got 0"),
+        (["--output_compression=zip"], "value should be one of <none|gzip>"),
+        (["--text_field=body"], "abstracts.txt: line 1 is not JSON"),
         (["--no_such_flag=1"], "Unknown command line flag 'no_such_flag'"),
     ],
 )

@@ -27,7 +27,7 @@ def make_encoder(monkeypatch, spans, *more_tokens, **flags):
             text = text[len(word) :]
         return words
 
-    monkeypatch.setattr(documents, "load_segmenter", lambda name: cut)
+    monkeypatch.setattr(documents, "load_segmenter", lambda name, words: cut)
     config = PretrainingDataConfig(("in",), ("out",), "vocab.txt", **flags)
     vocabulary = Vocabulary([*SPECIAL_TOKENS, *TOKENS, *more_tokens])
     return DocumentEncoder(vocabulary, config), vocabulary

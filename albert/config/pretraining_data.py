@@ -55,6 +55,7 @@ class PretrainingDataConfig:
             shard_size_mb.
         shard_size_mb: text of a shard in millions of bytes.
         output_compression: "none" or "gzip".
+        jieba_user_dict: a file of words to add to the segmenter's dictionary.
     """
 
     input_file: tuple[str, ...]
@@ -77,6 +78,7 @@ class PretrainingDataConfig:
     num_shards: Optional[int] = None
     shard_size_mb: float = 16.0
     output_compression: str = "none"
+    jieba_user_dict: Optional[str] = None
 
     def __post_init__(self) -> None:
         """Derive max_predictions_per_seq; UserError for values out of range."""
@@ -89,6 +91,8 @@ class PretrainingDataConfig:
         check_range("num_shards", 1 if self.num_shards is None else self.num_shards, 1)
         check_range("shard_size_mb", self.shard_size_mb, 0, low_open=True)
         check_choice("output_compression", self.output_compression, COMPRESSIONS)
+        if self.jieba_user_dict and self.non_chinese:
+            raise UserError("jieba_user_dict has no use with non_chinese: drop one")
         if not self.input_file or not self.output_file:
             raise UserError("input_file and output_file must each name a file")
         object.__setattr__(self, "max_predictions_per_seq", self._check_predictions())

@@ -15,7 +15,8 @@ import numpy as np
 from albert import files
 from albert.config.pretraining_data import PretrainingDataConfig
 from albert.tokenization import CONTINUATION, UNK, Tokenizer, Vocabulary
-from albert.word_segmentation import MARKERS, has_chinese, load_segmenter
+from albert.user_dictionary import read_user_dictionary
+from albert.word_segmentation import MARKERS, Cut, has_chinese, load_segmenter
 
 
 class Document(NamedTuple):
@@ -116,15 +117,22 @@ def read_lines(
             yield line
 
 
+def _load_segmenter(config: PretrainingDataConfig) -> Cut:
+    words = []
+    if config.jieba_user_dict:
+        words = read_user_dictionary(config.jieba_user_dict, config.do_lower_case)
+    return load_segmenter(config.segmenter, words)
+
+
 class DocumentEncoder:
     """Lines of text to a Document, by one vocabulary and one segmenter."""
 
     def __init__(self, vocabulary: Vocabulary, config: PretrainingDataConfig):
-        """Load the segmenter; UserError where its package is not installed."""
+        """Load the segmenter and the user's words; UserError where one is not there."""
         self._vocabulary = vocabulary
         self._tokenizer = Tokenizer(vocabulary, config.do_lower_case)
         self._mark = MARKERS[config.whole_word_spans]
-        self._cut = None if config.non_chinese else load_segmenter(config.segmenter)
+        self._cut = None if config.non_chinese else _load_segmenter(config)
         self._keeps_marks = config.whole_word_spans == "reference" and (
             config.continuation_labels
         )

@@ -12,7 +12,10 @@ from albert.errors import UserError
 # Parameters that need not be equal: files are known by their hashes, and the size of
 # shards by their number.
 _FREE = frozenset(
-    ("input_file", "output_file", "vocab_file", "num_shards", "shard_size_mb")
+    (
+        *("input_file", "output_file", "vocab_file", "jieba_user_dict"),
+        *("num_shards", "shard_size_mb"),
+    )
 )
 
 

@@ -77,11 +77,14 @@ def check_outputs(
 def _plan_run(config: PretrainingDataConfig) -> _Plan:
     check_outputs(config)
     vocabulary = load_vocabulary(config.vocab_file)
+    words_sha256 = None
+    if config.jieba_user_dict:
+        words_sha256 = sources.survey([config.jieba_user_dict]).sha256
     size, sha256 = sources.survey(config.input_file)
     count = sharding.count_shards(size, config.num_shards, config.shard_size_mb)
     shards = [Shard(index, count) for index in range(count)]
     check_outputs(config, shards)
-    return _Plan(config, vocabulary, InputId(size, sha256), shards)
+    return _Plan(config, vocabulary, InputId(size, sha256, words_sha256), shards)
 
 
 def _find_finished(plan: _Plan) -> dict[int, ShardReport]:
