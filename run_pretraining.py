@@ -24,6 +24,7 @@ from albert.config.training import (
     TrainingConfig,
 )
 from albert.errors import UserError
+from albert.interruption import Terminated, sigterm_raises
 from albert.pretraining_experiment import run_experiment
 
 FLAGS = flags.FLAGS
@@ -195,13 +196,15 @@ def main(extra_arguments: list[str]) -> None:
         keep_best_checkpoints=FLAGS.keep_best_checkpoints,
         early_stopping_patience=FLAGS.early_stopping_patience,
     )
-    stopped = run_experiment(
-        config,
-        _name_files(extra_arguments),
-        _configure_training(),
-        held_out,
-        ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas, FLAGS.xla),
-    )
+    names = _name_files(extra_arguments)
+    training = _configure_training()
+    replicas = ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas, FLAGS.xla)
+    try:
+        with sigterm_raises():
+            stopped = run_experiment(config, names, training, held_out, replicas)
+    except Terminated:
+        print(f"Stopped by SIGTERM. To go on: {cli.command_line()}")
+        return
     if stopped is not None:
         print(
             f"Stopped by {stopped.reason} at step {stopped.step} of "

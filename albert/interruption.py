@@ -53,3 +53,25 @@ def signals_ask(stop: StopRequest) -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class Terminated(BaseException):
+    """SIGTERM came where there is nothing to save.
+
+    Like KeyboardInterrupt no Exception, so that nobody takes it for an error.
+    """
+
+
+@contextlib.contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM raise Terminated while the context lasts, as Ctrl-C raises."""
+
+    def handle(number, frame) -> None:
+        del number, frame
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

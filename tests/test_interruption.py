@@ -7,7 +7,12 @@ import signal
 
 import pytest
 
-from albert.interruption import StopRequest, signals_ask
+from albert.interruption import (
+    StopRequest,
+    Terminated,
+    signals_ask,
+    sigterm_raises,
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -39,3 +44,14 @@ def test_the_first_reason_counts():
     stop.ask("one")
     stop.ask("another")
     assert stop.reason == "one"
+
+
+def test_sigterm_raises_where_there_is_nothing_to_save():
+    before = signal.getsignal(signal.SIGTERM)
+    with sigterm_raises():
+        with signals_ask(StopRequest()) as stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.asked
+        with pytest.raises(Terminated):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
