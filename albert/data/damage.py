@@ -14,9 +14,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from albert.data import tfrecord
-
-v1 = tf.compat.v1
+from albert.data import packing, tfrecord
 
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
 _BUFFER_BYTES = 256 * 1024  # of reading, as tf.data.TFRecordDataset
@@ -72,11 +70,13 @@ def count_sound(file: str) -> tuple[int, bool]:
     """
     count, read = 0, 0
     try:
-        for record in v1.io.tf_record_iterator(file):
+        for record in packing.iterate_records(file):
             count += 1
             read += _HEADER_BYTES + len(record) + _FOOTER_BYTES
     except tf.errors.DataLossError:
         return count, False
+    if packing.is_packed(file):
+        return count, True
     return count, read == os.path.getsize(file)
 
 
@@ -124,6 +124,9 @@ def scan_file(file: str) -> Scan:
     if whole:
         return Scan((Segment(0, sound),) if sound else (), ())
     size = os.path.getsize(file)
+    if packing.is_packed(file):  # nothing after the damage can be unpacked
+        segment = (Segment(0, sound),) if sound else ()
+        return Scan(segment, (Fault(sound + 1, 0, "cannot be unpacked", size),))
     segments: list[Segment] = []
     faults: list[Fault] = []
     start, count = 0, 0  # of the segment that is being read
@@ -188,11 +191,13 @@ def find_readable(files: Sequence[str]) -> dict[str, tuple[Segment, ...]]:
     return readable
 
 
-def _read_segment(file: tf.Tensor, offset: tf.Tensor, count: tf.Tensor):
+def _read_segment(
+    file: tf.Tensor, offset: tf.Tensor, count: tf.Tensor, compression: tf.Tensor
+):
     """Return a dataset of `count` records of a file from a byte on."""
     variant = tf.raw_ops.TFRecordDatasetV2(
         filenames=[file],
-        compression_type="",
+        compression_type=compression,
         buffer_size=_BUFFER_BYTES,
         byte_offsets=[offset],
     )
@@ -200,30 +205,35 @@ def _read_segment(file: tf.Tensor, offset: tf.Tensor, count: tf.Tensor):
     return tf.data.experimental.from_variant(variant, spec).take(count)
 
 
-def record_opener(readable: Readable) -> Callable[[Any], tf.data.Dataset]:
+def record_opener(
+    readable: Readable, packed: Sequence[str] = ()
+) -> Callable[[Any], tf.data.Dataset]:
     """Return what makes the dataset of a file's records from its name.
 
     Args:
         readable: files of which only some segments are read.
+        packed: files that are packed by gzip.
 
     Returns:
         A function of a string scalar; `tf.data.TFRecordDataset` where nothing is
-        damaged.
+        damaged or packed.
     """
-    if not readable:
+    if not readable and not packed:
         return tf.data.TFRecordDataset
     rows = [(file, *segment) for file in readable for segment in readable[file]]
     names = np.array([file for file, _, _ in rows], object)
     bounds = np.array([segment for _, *segment in rows], np.int64).reshape(-1, 2)
-    damaged = np.array(list(readable), object)
+    damaged, gzipped = np.array(list(readable), object), np.array(packed, object)
 
     def open_file(file: tf.Tensor) -> tf.data.Dataset:
+        is_packed = tf.reduce_any(tf.equal(tf.constant(gzipped, tf.string), file))
+        compression = tf.where(is_packed, "GZIP", "")
         own = tf.boolean_mask(bounds, tf.equal(tf.constant(names, tf.string), file))
         is_damaged = tf.reduce_any(tf.equal(tf.constant(damaged, tf.string), file))
         everything = tf.constant([[0, -1]], tf.int64)
         segments = tf.cond(is_damaged, lambda: own, lambda: everything)
         return tf.data.Dataset.from_tensor_slices(segments).flat_map(
-            lambda segment: _read_segment(file, segment[0], segment[1])
+            lambda segment: _read_segment(file, segment[0], segment[1], compression)
         )
 
     return open_file
@@ -233,6 +243,8 @@ def read_first(file: str, segments: Sequence[Segment]) -> Optional[bytes]:
     """Return the first readable record of a damaged file, None where there is none."""
     if not segments:
         return None
+    if packing.is_packed(file):
+        return next(packing.iterate_records(file))
     with open(file, "rb") as stream:
         stream.seek(segments[0].offset)
         (length, _) = struct.unpack("<QI", stream.read(_HEADER_BYTES))

@@ -9,12 +9,10 @@ from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 import tensorflow as tf
 from absl import logging
 
-from albert.data import damage, records
+from albert.data import damage, packing, records
 from albert.data.iteration import read_arrays
 from albert.errors import UserError
 from albert.model_dir import VocabularyId, parse_vocabulary
-
-v1 = tf.compat.v1
 
 _SLOW_BYTES = 1 << 30  # reading through so much is worth a line in the log
 _READ_AT_ONCE = 1024  # records, in `find_bad_record`
@@ -54,7 +52,7 @@ def _read_first(file: str, readable: damage.Readable) -> tf.train.Example:
         serialized = damage.read_first(file, readable[file])
     else:
         try:
-            serialized = next(v1.io.tf_record_iterator(file), None)
+            serialized = next(packing.iterate_records(file), None)
         except tf.errors.DataLossError as error:
             raise UserError(
                 f"{file} is not a TFRecord file, or is cut short"
@@ -190,7 +188,8 @@ def count_records(file: str) -> int:
 
 def _read_all(file: str, segments: Optional[Sequence[damage.Segment]]) -> Iterator:
     """Yield the serialised records of a file, those of some segments if given."""
-    opener = damage.record_opener({} if segments is None else {file: segments})
+    readable = {} if segments is None else {file: segments}
+    opener = damage.record_opener(readable, packing.find_packed([file]))
     for batch in read_arrays(lambda: opener(file).batch(_READ_AT_ONCE)):
         yield from batch
 

@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from albert.config.model import AlbertConfig
-from albert.data import damage, inspection, records
+from albert.data import damage, inspection, packing, records
 from albert.modeling import heads
-from albert.tasks.pretraining_input import read_in_order, read_shuffled, trim
+from albert.tasks.pretraining_input import OpenFile, read_in_order, read_shuffled, trim
 from albert.tasks.record_search import find_examples
 from albert.tasks.task import TRAIN, Features, LossTerm, RecordPlace, Task, TaskOutput
 
@@ -63,7 +63,7 @@ class PretrainingTask(Task):
 
     def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
         """See `Task.read`."""
-        open_file = damage.record_opener(self._readable)
+        open_file = self._make_opener()
         if mode == TRAIN:
             return read_shuffled(
                 self._train_files,
@@ -76,6 +76,10 @@ class PretrainingTask(Task):
             )
         return read_in_order(self._eval_files, self._spec, batch_size, open_file)
 
+    def _make_opener(self) -> OpenFile:
+        packed = packing.find_packed((*self._train_files, *self._eval_files))
+        return damage.record_opener(self._readable, packed)
+
     def find_bad_input(self, mode: str) -> Optional[str]:
         """See `Task.find_bad_input`."""
         files = self._train_files if mode == TRAIN else self._eval_files
@@ -85,7 +89,7 @@ class PretrainingTask(Task):
         self, batches: Iterable[Mapping[str, np.ndarray]]
     ) -> list[RecordPlace]:
         """See `Task.find_records`; of equal records the first counts."""
-        open_file = damage.record_opener(self._readable)
+        open_file = self._make_opener()
         return find_examples(batches, self._train_files, self._spec, open_file)
 
     def build(
