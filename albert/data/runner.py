@@ -11,9 +11,20 @@ import functools
 import os
 from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence
 
+from absl import logging
+
 from albert import files
 from albert.config.pretraining_data import ExecutionConfig, PretrainingDataConfig
-from albert.data import records, resume, shard_files, sharding, sources, spool, summary
+from albert.data import (
+    memory,
+    records,
+    resume,
+    shard_files,
+    sharding,
+    sources,
+    spool,
+    summary,
+)
 from albert.data.shard_files import InputId, ShardReport
 from albert.data.sharding import Shard
 from albert.data.workers import Task, WorkerPool, read_peak_memory
@@ -211,6 +222,15 @@ def _make_shards(
         return made, pool.peak_memory
 
 
+def _warn_of_memory(plan: _Plan, num_workers: int) -> None:
+    available = memory.read_available_memory()
+    shortage = memory.describe_shortage(
+        plan.source.bytes, len(plan.shards), num_workers, plan.config, available
+    )
+    if shortage:
+        logging.warning("%s", shortage)
+
+
 def create_pretraining_data(
     config: PretrainingDataConfig, execution: ExecutionConfig = _ALONE
 ) -> Report:
@@ -230,11 +250,12 @@ def create_pretraining_data(
     missing = [s.index for s in plan.shards if s.index not in reports]
     peak = 0
     if missing:
+        _warn_of_memory(plan, execution.num_workers)
         with spool.open_spool(config.output_file[0]) as folder:
             peak = _encode(plan, set(reports), folder, execution.num_workers)
-            made, memory = _make_shards(plan, missing, folder, execution.num_workers)
+            made, making = _make_shards(plan, missing, folder, execution.num_workers)
         reports.update(made)
-        peak = max(peak, memory)
+        peak = max(peak, making)
     ordered = [reports[shard.index] for shard in plan.shards]
     return Report(
         summary.merge_counts([report.counts for report in ordered]),
