@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 from absl import logging
+from tensorflow.python import pywrap_tfe
 
 from albert.config.training import ReplicaConfig
 from albert.errors import UserError
 from albert.tasks.task import LossTerm
 
 v1 = tf.compat.v1
-
-_XLA_ON_CPUS = "--tf_xla_cpu_global_jit"
 
 
 class Devices(NamedTuple):
@@ -38,13 +36,6 @@ def _session_config(num_cpus: int, xla: bool) -> v1.ConfigProto:
         level = v1.OptimizerOptions.ON_1
         config.graph_options.optimizer_options.global_jit_level = level
     return config
-
-
-def _let_xla_compile_for_cpus() -> None:
-    """Without this flag, read before the first session, XLA leaves CPUs alone."""
-    flags = os.environ.get("TF_XLA_FLAGS", "").split()
-    if _XLA_ON_CPUS not in flags:
-        os.environ["TF_XLA_FLAGS"] = " ".join([*flags, _XLA_ON_CPUS])
 
 
 def _make_logical_cpus(count: int) -> None:
@@ -105,7 +96,7 @@ def make_devices(config: ReplicaConfig) -> Devices:
     if kind == "cpu":
         session_config.device_count["GPU"] = 0
         if config.xla:
-            _let_xla_compile_for_cpus()
+            pywrap_tfe.TF_SetTfXlaCpuGlobalJit(True)  # else XLA leaves CPUs alone
     if count == 1:
         return Devices(None, session_config, 1)
     devices = [f"/{kind}:{index}" for index in range(count)]

@@ -249,10 +249,11 @@ def train(
         replicas = devices.num_replicas
 
         def find_records() -> list[RecordPlace]:
-            batches = read_arrays(
-                lambda: read().skip(done * replicas).take(replicas), config.random_seed
-            )
-            return task.find_records(batches)
+            def last_step() -> tf.data.Dataset:
+                dataset = read().skip(done * replicas).take(replicas)
+                return dataset.unbatch() if parts > 1 else dataset
+
+            return task.find_records(read_arrays(last_step, config.random_seed))
 
         source = failures.InputSource(lambda: task.find_bad_input(TRAIN), find_records)
         explained = failures.explain_training(error, step, config.output_dir, source)

@@ -227,8 +227,9 @@ def epoch_in_buckets(path: str, batch_size: int) -> list[Batch]:
     metadata = records.read_metadata(path)
     if metadata is None:
         raise UserError(f"--records: {path} has no metadata beside it")
+    written = metadata["parameters"]
     spec = records.feature_spec(
-        metadata["max_seq_length"], metadata["max_predictions_per_seq"]
+        written["max_seq_length"], written["max_predictions_per_seq"]
     )
     count = sum(1 for _ in tf.data.TFRecordDataset(path))
     dataset = pretraining_input.read_shuffled(

@@ -1,6 +1,6 @@
 """Trains a recorded model in a process of its own.
 
-`replica_run.py REPLICAS OUT BATCH [ACCUMULATION]`
+`replica_run.py REPLICAS OUT BATCH [ACCUMULATION [XLA]]`
 
 Logical CPU devices are made once a process, so each number of replicas needs its own.
 """
@@ -44,7 +44,9 @@ class FixedOrder(PretrainingTask):
         return dataset.repeat().batch(batch_size, drop_remainder=True)
 
 
-def run(num_replicas: int, output_dir: str, batch_size: int, parts: int = 1) -> None:
+def run(
+    num_replicas: int, output_dir: str, batch_size: int, parts: int = 1, xla: int = 0
+) -> None:
     golden = Golden(POSTLN)
     config = TrainingConfig(
         output_dir=output_dir,
@@ -56,7 +58,7 @@ def run(num_replicas: int, output_dir: str, batch_size: int, parts: int = 1) -> 
         init_checkpoint=golden.checkpoint,
         gradient_accumulation_steps=parts,
     )
-    replicas = ReplicaConfig(num_cpu_replicas=num_replicas)
+    replicas = ReplicaConfig(num_cpu_replicas=num_replicas, xla=bool(xla))
     train(FixedOrder(golden), golden.build_encoder, config, replicas)
 
 

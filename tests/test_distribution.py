@@ -71,6 +71,22 @@ def test_replicas_and_micro_batches_end_with_the_weights_of_one(
     assert relative_error(outputs[1], outputs[0]) < 1e-5
 
 
+@pytest.mark.slow
+def test_xla_compiles_and_ends_with_the_same_weights(repo, tmp_path, one_replica):
+    arguments = ["1", str(tmp_path), "6", "1", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.replica_run", *arguments],
+        cwd=repo,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "0"},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert "Compiled cluster using XLA" in done.stderr
+    check_equal(str(tmp_path / "model.ckpt-10"), one_replica)
+
+
 def free_ports(count):
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
