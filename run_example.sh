@@ -30,19 +30,19 @@ run python3 create_pretraining_data.py --do_whole_word_mask=True \
   --max_seq_length=128 --masked_lm_prob=0.15 --dupe_factor=5
 
 # 2. Pretraining of a small model on two replicas (logical CPU devices; with GPUs leave
-#    --num_cpu_replicas out), and its evaluation on held-out text.
+#    --num_cpu_replicas out), and its evaluation on held-out text. AdamW, since LAMB, the
+#    default, is for large batches.
 run python3 run_pretraining.py --input_file="$OUT/train.tfrecord" \
   --eval_input_file="$OUT/eval.tfrecord" --output_dir="$OUT/pretrained" \
   --do_train=True --do_eval=True --bert_config_file="$CONFIG" \
-  --train_batch_size=16 --num_train_steps=600 --num_warmup_steps=60 \
-  --learning_rate=0.00176 --log_every_steps=50 --num_cpu_replicas=2
+  --train_batch_size=16 --num_train_steps=1200 --num_warmup_steps=120 \
+  --optimizer=adamw --learning_rate=2e-3 --num_cpu_replicas=2
 
 # 3. NER from that checkpoint: fine-tuning, scores, predictions.
 run python3 run_ner.py --data_dir=examples/ner --output_dir="$OUT/ner" \
   --bert_config_file="$CONFIG" --vocab_file="$VOCAB" --do_lower_case=False \
-  --init_checkpoint="$OUT/pretrained" --head=crf \
-  --do_train=True --do_eval=True --do_predict=True \
-  --learning_rate=1e-3 --num_train_epochs=20 --train_batch_size=16
+  --init_checkpoint="$OUT/pretrained" --do_train=True --do_eval=True --do_predict=True \
+  --learning_rate=3e-3 --num_train_epochs=25 --train_batch_size=16
 
 # 4. The pretrained model as a folder that other tools load.
 run python3 export_checkpoint.py --model_dir="$OUT/pretrained" \
