@@ -39,6 +39,12 @@ flags.DEFINE_bool("do_lower_case", True, "Lower-case the text and strip accents.
 flags.DEFINE_bool(
     "do_whole_word_mask", False, "Mask the tokens of a word together, not one by one."
 )
+flags.DEFINE_bool(
+    "ngram_masking",
+    False,
+    "Mask spans of one, two or three words (tokens, without --do_whole_word_mask), "
+    "with probabilities in proportion to 1, 1/2 and 1/3, as in the ALBERT paper.",
+)
 flags.DEFINE_integer("max_seq_length", 128, "Tokens of an instance, padded to this.")
 flags.DEFINE_integer(
     "max_predictions_per_seq",

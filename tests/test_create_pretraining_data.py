@@ -83,6 +83,7 @@ def test_flags_have_the_names_and_defaults_of_the_original(repo):
         "shard_size_mb": 16.0,
         "output_compression": "none",
         "jieba_user_dict": None,
+        "ngram_masking": False,
         "num_workers": None,
         "resume": False,
     }

@@ -158,7 +158,7 @@ def test_masks_are_whole_words_unique_sorted_and_as_many_as_fit():
         ids, joins = draw_example(rng)
         wanted = rng.randint(1, 12)
         before = ids.copy()
-        positions, replacements = draw_masking(ids, joins, wanted, TABLES, rng)
+        positions, replacements, _ = draw_masking(ids, joins, wanted, TABLES, rng)
         assert (ids == before).all()
         assert positions == sorted(set(positions))
         assert len(replacements) == len(positions) <= wanted

@@ -55,6 +55,7 @@ class PretrainingDataConfig:
             shard_size_mb.
         shard_size_mb: text of a shard in millions of bytes.
         output_compression: "none" or "gzip".
+        ngram_masking: whether to mask spans of up to three words.
         jieba_user_dict: a file of words to add to the segmenter's dictionary.
     """
 
@@ -79,6 +80,7 @@ class PretrainingDataConfig:
     shard_size_mb: float = 16.0
     output_compression: str = "none"
     jieba_user_dict: Optional[str] = None
+    ngram_masking: bool = False
 
     def __post_init__(self) -> None:
         """Derive max_predictions_per_seq; UserError for values out of range."""

@@ -28,12 +28,14 @@ class Instance(NamedTuple):
         positions: uint32, rising: the masked positions in [CLS] first [SEP] second
             [SEP].
         replacements: uint32, the ids that the model sees there.
+        spans: see `masking.Masking`.
     """
 
     document: Document
     pair: SegmentPair
     positions: array
     replacements: array
+    spans: tuple[int, ...] = ()
 
 
 class InstanceTokens(NamedTuple):
@@ -91,12 +93,11 @@ def create_document_instances(
         count = masking.count_predictions(
             len(ids), config.masked_lm_prob, config.max_predictions_per_seq
         )
-        positions, replacements = masking.draw_masking(
-            ids, joins, count, vocabulary, rng
+        positions, replacements, spans = masking.draw_masking(
+            ids, joins, count, vocabulary, rng, config.ngram_masking
         )
-        instances.append(
-            Instance(document, pair, array("I", positions), array("I", replacements))
-        )
+        positions, replacements = array("I", positions), array("I", replacements)
+        instances.append(Instance(document, pair, positions, replacements, spans))
     return instances
 
 
@@ -134,7 +135,7 @@ def expand_instance(
     instance: Instance, vocabulary: MaskingVocabulary
 ) -> InstanceTokens:
     """Return the tokens and labels of an instance."""
-    document, pair, positions, replacements = instance
+    document, pair, positions, replacements, _ = instance
     originals = join_segments(document.ids, pair, vocabulary.cls, vocabulary.sep)
     all_marked = join_segments(document.marked, pair, False, False)
     index = np.array(positions, np.intp)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from albert.data import ngrams
 from albert.tokenization import CLS, CONTINUATION, MASK, SEP, Vocabulary
 from albert.word_segmentation import has_chinese
 
@@ -39,10 +40,12 @@ class Masking(NamedTuple):
     Attributes:
         positions: rising and unique.
         replacements: the ids that the model sees there.
+        spans: with n-grams, how many of the masked spans have 1, 2, 3 words.
     """
 
     positions: list[int]
     replacements: list[int]
+    spans: tuple[int, ...] = ()
 
 
 def make_masking_vocabulary(
@@ -130,6 +133,7 @@ def draw_masking(
     num_predictions: int,
     vocabulary: MaskingVocabulary,
     rng: random.Random,
+    ngram_masking: bool = False,
 ) -> Masking:
     """Choose groups of tokens in random order, and what replaces each token.
 
@@ -143,12 +147,19 @@ def draw_masking(
         num_predictions: tokens to choose at most.
         vocabulary: the tables of the vocabulary.
         rng: source of randomness.
+        ngram_masking: whether to mask up to three groups in a row, see `ngrams`.
     """
     is_candidate = (ids != vocabulary.cls) & (ids != vocabulary.sep)
     positions, bounds = group_candidates(is_candidate, joins)
     bounds = bounds.tolist()
     order = list(range(len(bounds) - 1))
     shuffle(order, rng)
+    if ngram_masking:
+        follows = np.diff(positions, append=0) == 1  # no [SEP] between the two
+        adjacent = follows[np.array(bounds[1:], np.intp) - 1].tolist()
+        spans = ngrams.choose_spans(bounds, adjacent, order, num_predictions, rng)
+        masking = _draw_replacements(positions[spans.chosen], ids, vocabulary, rng)
+        return masking._replace(spans=spans.lengths)
     chosen: list[int] = []
     for group in order:
         if len(chosen) >= num_predictions:

@@ -26,6 +26,7 @@ class InstanceCounts:
     Attributes:
         instances, tokens, masked, swapped: of all instances; tokens without padding.
         fallbacks: id of a token -> how often its label was bare for want of a ## form.
+        spans: number of words -> masked spans of so many, with n-gram masking.
     """
 
     instances: int = 0
@@ -33,6 +34,7 @@ class InstanceCounts:
     masked: int = 0
     swapped: int = 0
     fallbacks: Counter = dataclasses.field(default_factory=Counter)
+    spans: Counter = dataclasses.field(default_factory=Counter)
 
     def add(self, instance: Instance, tokens: InstanceTokens) -> None:
         """Count one instance."""
@@ -40,6 +42,8 @@ class InstanceCounts:
         self.tokens += len(tokens.ids)
         self.masked += len(instance.positions)
         self.swapped += instance.pair.swapped
+        for words, count in enumerate(instance.spans, start=1):
+            self.spans[words] += count
         if tokens.fell_back.any():
             hidden = tokens.originals[instance.positions][tokens.fell_back]
             self.fallbacks.update(hidden.tolist())
@@ -58,6 +62,15 @@ def _list_most_frequent(counter: Counter) -> list[list]:
     ]
 
 
+def _describe_spans(spans: Mapping[Any, int]) -> dict[str, dict[str, float]]:
+    """Return the number and share of masked spans of each length in words."""
+    total = sum(spans.values())
+    return {
+        str(words): {"count": count, "share": _share(count, total)}
+        for words, count in sorted(spans.items())
+    }
+
+
 def make_counts(
     text: TextCounts, written: InstanceCounts, vocabulary: Vocabulary
 ) -> dict[str, Any]:
@@ -66,6 +79,7 @@ def make_counts(
         {vocabulary.tokens[index]: n for index, n in written.fallbacks.items()}
     )
     fallen = sum(fallbacks.values())
+    spans = {"masked_spans": _describe_spans(written.spans)} if written.spans else {}
     return {
         "documents": text.documents,
         "sentences": text.sentences,
@@ -89,6 +103,7 @@ def make_counts(
             "share": _share(fallen, written.masked),
             "most_frequent": _list_most_frequent(fallbacks),
         },
+        **spans,
     }
 
 
@@ -118,6 +133,9 @@ def merge_counts(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     unknown["share"] = _share(unknown["tokens"], merged["tokens"])
     fallen = merged["labels_without_continuation_form"]
     fallen["share"] = _share(fallen["positions"], merged["masked_positions"])
+    if "masked_spans" in merged:
+        spans = {words: span["count"] for words, span in merged["masked_spans"].items()}
+        merged["masked_spans"] = _describe_spans(spans)
     return merged
 
 
@@ -144,6 +162,10 @@ def describe_counts(counts: Mapping[str, Any]) -> list[str]:
         + (", from " if unknown["most_frequent"] else "")
         + _list_items(unknown["most_frequent"]),
     ]
+    if "masked_spans" in counts:
+        shares = counts["masked_spans"].items()
+        listed = ", ".join(f"{span['share']:.1%} of {words}" for words, span in shares)
+        lines.append(f"masked spans by their words: {listed}")
     if fallen["positions"]:
         lines.append(
             f"{fallen['positions']:,} labels ({fallen['share']:.3%}) are bare, for the "
