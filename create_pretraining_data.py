@@ -17,7 +17,7 @@ from albert.config.pretraining_data import (
     ExecutionConfig,
     PretrainingDataConfig,
 )
-from albert.data import runner, summary
+from albert.data import corpus_report, runner, summary
 from albert.errors import UserError
 from albert.word_segmentation import MARKERS, SEGMENTERS
 
@@ -129,6 +129,12 @@ flags.DEFINE_bool(
     False,
     "Keep the shards that an earlier run with the same flags and input has finished.",
 )
+flags.DEFINE_bool(
+    "check_only",
+    False,
+    "Read all input, report documents, sentences, lengths, [UNK], duplicates and what "
+    "looks wrong, and write nothing.",
+)
 
 
 def make_execution() -> ExecutionConfig:
@@ -158,7 +164,12 @@ def make_config(extra_files: list[str]) -> PretrainingDataConfig:
 
 
 def main(arguments: list[str]) -> None:
-    report = runner.create_pretraining_data(make_config(arguments), make_execution())
+    config = make_config(arguments)
+    if FLAGS.check_only:
+        for line in corpus_report.describe_corpus(corpus_report.count_corpus(config)):
+            print(line)
+        return
+    report = runner.create_pretraining_data(config, make_execution())
     if report.shown:
         print("\nThe first instances. " + summary.LEGEND)
     for text in report.shown:

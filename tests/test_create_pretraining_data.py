@@ -84,6 +84,7 @@ def test_flags_have_the_names_and_defaults_of_the_original(repo):
         "output_compression": "none",
         "jieba_user_dict": None,
         "ngram_masking": False,
+        "check_only": False,
         "num_workers": None,
         "resume": False,
     }
