@@ -11,7 +11,8 @@ from absl import flags
 from albert import checkpoint as checkpoints
 from albert import cli
 from albert.errors import UserError
-from albert.export import choose_checkpoint, export
+from albert.evaluation import choose_checkpoint
+from albert.export import export
 
 FLAGS = flags.FLAGS
 
@@ -40,7 +41,7 @@ def main(extra_arguments: list[str]) -> None:
     if not FLAGS.output_dir:
         raise UserError("--output_dir must be given")
     if FLAGS.model_dir:
-        checkpoint = choose_checkpoint(FLAGS.model_dir)
+        checkpoint = choose_checkpoint(FLAGS.model_dir, "model_dir")
     else:
         checkpoint = checkpoints.resolve(FLAGS.checkpoint, "checkpoint")
     written = export(

@@ -120,7 +120,9 @@ def main(extra_arguments: list[str]) -> None:
         random_seed=FLAGS.random_seed,
     )
     replicas = ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas)
-    run_experiment(run, given, tuning, replicas)
+    stopped = run_experiment(run, given, tuning, replicas)
+    if stopped is not None:
+        print(stopped.describe(cli.command_line()))
 
 
 if __name__ == "__main__":

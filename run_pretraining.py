@@ -206,11 +206,7 @@ def main(extra_arguments: list[str]) -> None:
         print(f"Stopped by SIGTERM. To go on: {cli.command_line()}")
         return
     if stopped is not None:
-        print(
-            f"Stopped by {stopped.reason} at step {stopped.step} of "
-            f"{FLAGS.num_train_steps}, which {FLAGS.output_dir} holds. To go on: "
-            f"{cli.command_line()}"
-        )
+        print(stopped.describe(cli.command_line()))
 
 
 if __name__ == "__main__":

@@ -225,12 +225,20 @@ class BestCheckpoint:
                 os.unlink(os.path.join(self._folder, name))
 
 
-def best_checkpoint(folder: str) -> Optional[str]:
-    """Return the best checkpoint that a model directory keeps, None without one."""
-    path = os.path.join(folder, BEST_FOLDER, _BEST_RECORD)
-    if not os.path.exists(path):
-        return None
-    return os.path.join(folder, BEST_FOLDER, files.read_json(path)["checkpoint"])
+def choose_checkpoint(folder: str, flag: str) -> str:
+    """Return the best checkpoint of a model directory, or else its newest.
+
+    Raises:
+        UserError: the folder, which `flag` names, holds none.
+    """
+    record = os.path.join(folder, BEST_FOLDER, _BEST_RECORD)
+    if os.path.exists(record):
+        name = files.read_json(record)["checkpoint"]
+        chosen, why = os.path.join(folder, BEST_FOLDER, name), "best"
+    else:
+        chosen, why = checkpoints.resolve(folder, flag), "newest"
+    logging.info("Using %s, the %s checkpoint", chosen, why)
+    return chosen
 
 
 def write_results(path: str, results: Mapping[str, float]) -> None:

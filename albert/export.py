@@ -10,21 +10,10 @@ from absl import logging
 from albert import checkpoint as checkpoints
 from albert import files, model_dir
 from albert.errors import UserError
-from albert.evaluation import best_checkpoint
 
 CHECKPOINT_NAME = "albert_model.ckpt"
 # Files beside a checkpoint that belong to the model; the first two are needed.
 _COMPANIONS = (model_dir.CONFIG_FILE, model_dir.VOCABULARY_FILE, "labels.json")
-
-
-def choose_checkpoint(model_folder: str) -> str:
-    """Return the best checkpoint of a model directory, or else its newest one.
-
-    Raises:
-        UserError: the folder holds none.
-    """
-    best = best_checkpoint(model_folder)
-    return best or checkpoints.resolve(model_folder, "model_dir")
 
 
 def _find_companions(folders: list[str], given: dict[str, str]) -> dict[str, str]:

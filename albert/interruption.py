@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from typing import Iterator, Optional
+from typing import Callable, Iterator, NamedTuple, Optional
+
+from absl import logging
 
 # A preempted machine sends SIGTERM, Ctrl-C SIGINT.
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -30,6 +32,28 @@ class StopRequest:
     def asked(self) -> bool:
         """Whether somebody asked."""
         return self.reason is not None
+
+
+class Stopped(NamedTuple):
+    """A training run that a signal ended before its last step.
+
+    Attributes:
+        reason: the signal's name.
+        step: the last step done, of `num_train_steps`.
+        output_dir: the folder that holds the step's checkpoint.
+    """
+
+    reason: str
+    step: int
+    num_train_steps: int
+    output_dir: str
+
+    def describe(self, command: str) -> str:
+        """Return the line that tells a user, with the command that goes on."""
+        return (
+            f"Stopped by {self.reason} at step {self.step} of {self.num_train_steps}, "
+            f"which {self.output_dir} holds. To go on: {command}"
+        )
 
 
 @contextlib.contextmanager
@@ -75,3 +99,26 @@ def sigterm_raises() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def run_until_signal(
+    run: Callable[[StopRequest], int],
+    stop: StopRequest,
+    num_train_steps: int,
+    output_dir: str,
+) -> Optional[Stopped]:
+    """Train until the end, or until SIGTERM or SIGINT asks for it.
+
+    Args:
+        run: trains, and returns the last step; looks at `stop` after each.
+
+    Returns:
+        How a signal ended training, None where it went as far as it should.
+    """
+    with signals_ask(stop):
+        step = run(stop)
+    if stop.reason in SIGNAL_NAMES and step < num_train_steps:
+        return Stopped(stop.reason, step, num_train_steps, output_dir)
+    if stop.asked:
+        logging.info("Training ended at step %d: %s", step, stop.reason)
+    return None

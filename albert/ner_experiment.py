@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Mapping, NamedTuple, Optional
 
 from absl import logging
 
@@ -23,9 +23,10 @@ from albert.errors import UserError
 from albert.evaluation import (
     BestCheckpoint,
     CheckpointEvaluator,
-    best_checkpoint,
+    choose_checkpoint,
     write_results,
 )
+from albert.interruption import Stopped, StopRequest, run_until_signal
 from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
 from albert.ner_model import (
     LABELS_FILE,
@@ -38,7 +39,7 @@ from albert.tasks.ner import NerTask
 from albert.tasks.ner_data import count_data, log_counts, make_examples
 from albert.tasks.ner_output import Report, make_report, write_predictions
 from albert.tasks.task import EVAL, PREDICT
-from albert.training import check_start, train
+from albert.training import OnCheckpoint, check_start, train
 
 BEST_METRIC = "eval_f"
 
@@ -145,13 +146,27 @@ def train_model(
     build_encoder: EncoderBuilder,
     eval_batch_size: int,
     replicas: ReplicaConfig,
-) -> None:
-    """Train; after each epoch evaluate on val and keep the best checkpoint."""
+) -> Optional[Stopped]:
+    """Train; after each epoch evaluate on val and keep the best checkpoint.
+
+    Returns:
+        How a signal ended training, None where it went to its end.
+    """
     task = splits["train"].task
+
+    def run(on_checkpoint: Optional[OnCheckpoint]) -> Optional[Stopped]:
+        return run_until_signal(
+            lambda stop: train(
+                task, build_encoder, config, replicas, on_checkpoint, stop
+            ),
+            StopRequest(),
+            config.num_train_steps,
+            config.output_dir,
+        )
+
     if "val" not in splits:
         logging.warning("No val file: the last checkpoint counts as the best one")
-        train(task, build_encoder, config, replicas)
-        return
+        return run(None)
     companions = (*model_dir.COMPANIONS, LABELS_FILE)
     best = BestCheckpoint(config.output_dir, BEST_METRIC, companions=companions)
 
@@ -169,15 +184,7 @@ def train_model(
         logging.info("Step %d on val: %s", step, words)
         best.offer(path, step, results)
 
-    train(task, build_encoder, config, replicas, evaluate)
-
-
-def choose_checkpoint(output_dir: str) -> str:
-    """Return the best checkpoint on val, the last one where none was evaluated."""
-    best = best_checkpoint(output_dir)
-    chosen = best or checkpoints.resolve(output_dir, "output_dir")
-    logging.info("Using %s, %s", chosen, "the best on val" if best else "the last one")
-    return chosen
+    return run(evaluate)
 
 
 def write_report(
@@ -207,7 +214,7 @@ def label_splits(
 
     The scores without a suffix are those of test, or of val where there is no test.
     """
-    checkpoint = choose_checkpoint(run.output_dir)
+    checkpoint = choose_checkpoint(run.output_dir, "output_dir")
     step = checkpoints.read_variables(checkpoint, [checkpoints.GLOBAL_STEP])
     main = "test" if "test" in splits else "val"
     for name in ("val", "test", _PREDICT):
@@ -246,7 +253,7 @@ def run_experiment(
     given: Mapping[str, Any],
     tuning: FineTuningConfig,
     replicas: ReplicaConfig,
-) -> None:
+) -> Optional[Stopped]:
     """Do what `run` says; all input is checked before anything is written.
 
     Args:
@@ -255,6 +262,9 @@ def run_experiment(
             defaults in training, and the model's own without.
         tuning: how to train, and the batch size of evaluation.
         replicas: the devices to train on.
+
+    Returns:
+        How a signal ended training, and so the run, before its end; else None.
 
     Raises:
         UserError: a file, a setting or a checkpoint is wrong or does not fit.
@@ -276,8 +286,13 @@ def run_experiment(
         check_start(train_split.task, build_encoder, training, replicas)
         model_dir.prepare(run.output_dir, model.encoder, vocabulary, run.vocab_file)
         save_labels(run.output_dir, label_set, config)
-        train_model(training, splits, build_encoder, tuning.eval_batch_size, replicas)
+        stopped = train_model(
+            training, splits, build_encoder, tuning.eval_batch_size, replicas
+        )
+        if stopped is not None:
+            return stopped
     if run.do_eval or run.do_predict:
         label_splits(
             run, splits, model, build_encoder, tuning.eval_batch_size, replicas
         )
+    return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from absl import logging
 
@@ -21,19 +21,12 @@ from albert.data.damage import find_readable
 from albert.data.inspection import ExpectedRecords, Inspection, check_records
 from albert.evaluation import CheckpointEvaluator, write_results
 from albert.held_out import HeldOutEvaluation
-from albert.interruption import SIGNAL_NAMES, StopRequest, signals_ask
+from albert.interruption import Stopped, StopRequest, run_until_signal
 from albert.model_dir import VocabularyId
 from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
 from albert.tasks.pretraining import PretrainingTask
 from albert.tokenization import load_vocabulary
 from albert.training import check_start, train
-
-
-class Stopped(NamedTuple):
-    """A run that a signal ended before its last step: which, and where."""
-
-    reason: str
-    step: int
 
 
 def inspect_records(
@@ -93,13 +86,14 @@ def train_model(
             training.num_train_steps,
             stop,
         ).after_checkpoint
-    with signals_ask(stop):
-        step = train(task, build_encoder, training, replicas, on_checkpoint, stop)
-    if stop.reason in SIGNAL_NAMES and step < training.num_train_steps:
-        return Stopped(stop.reason, step)
-    if stop.asked:
-        logging.info("Training ended at step %d: %s", step, stop.reason)
-    return None
+    return run_until_signal(
+        lambda stop: train(
+            task, build_encoder, training, replicas, on_checkpoint, stop
+        ),
+        stop,
+        training.num_train_steps,
+        training.output_dir,
+    )
 
 
 def evaluate_model(

@@ -13,8 +13,8 @@ import tensorflow as tf
 from albert import checkpoint as checkpoints
 from albert.config.model import load_albert_config
 from albert.errors import UserError
-from albert.evaluation import BestCheckpoint
-from albert.export import choose_checkpoint, export
+from albert.evaluation import BestCheckpoint, choose_checkpoint
+from albert.export import export
 from albert.modeling.encoder import make_encoder_builder
 from tests.golden import Golden, placeholders
 
@@ -46,7 +46,7 @@ def model(golden, tmp_path):
 
 def test_export_has_the_published_form(model, tmp_path, golden):
     out = tmp_path / "out"
-    export(choose_checkpoint(str(model)), str(out))
+    export(choose_checkpoint(str(model), "model_dir"), str(out))
     assert sorted(os.listdir(out)) == [
         "albert_config.json",
         "albert_model.ckpt.data-00000-of-00001",
@@ -64,7 +64,7 @@ def test_export_has_the_published_form(model, tmp_path, golden):
 
 def test_export_loaded_back_gives_the_recorded_outputs(model, tmp_path, golden):
     out = tmp_path / "out"
-    export(choose_checkpoint(str(model)), str(out))
+    export(choose_checkpoint(str(model), "model_dir"), str(out))
     config = load_albert_config(str(out / "albert_config.json"))
     with tf.Graph().as_default():
         inputs = placeholders(golden.batch(1))
@@ -81,7 +81,11 @@ def test_export_loaded_back_gives_the_recorded_outputs(model, tmp_path, golden):
 
 def test_pretraining_heads_can_be_dropped(model, tmp_path):
     out = tmp_path / "out"
-    kept = export(choose_checkpoint(str(model)), str(out), keep_pretraining_heads=False)
+    kept = export(
+        choose_checkpoint(str(model), "model_dir"),
+        str(out),
+        keep_pretraining_heads=False,
+    )
     names = {name for name, _ in tf.train.list_variables(str(out))}
     assert names == set(kept)
     assert len(names) == 24
@@ -89,22 +93,22 @@ def test_pretraining_heads_can_be_dropped(model, tmp_path):
 
 
 def test_the_best_checkpoint_goes_before_the_newest(model):
-    newest = choose_checkpoint(str(model))
+    newest = choose_checkpoint(str(model), "model_dir")
     assert newest.endswith("model/model.ckpt-9")
     BestCheckpoint(str(model), "f").offer(newest, 9, {"f": 1.0})
-    assert choose_checkpoint(str(model)).endswith("best/model.ckpt-9")
+    assert choose_checkpoint(str(model), "model_dir").endswith("best/model.ckpt-9")
     # Config and vocabulary are found in the folder above.
-    export(choose_checkpoint(str(model)), str(model.parent / "out"))
+    export(choose_checkpoint(str(model), "model_dir"), str(model.parent / "out"))
 
 
 def test_nothing_is_overwritten_unless_asked(model, tmp_path):
     out = tmp_path / "out"
-    export(choose_checkpoint(str(model)), str(out))
+    export(choose_checkpoint(str(model), "model_dir"), str(out))
     (out / "mine").write_text("")
     with pytest.raises(UserError, match="exists; nothing is overwritten"):
-        export(choose_checkpoint(str(model)), str(out))
+        export(choose_checkpoint(str(model), "model_dir"), str(out))
     assert "mine" in os.listdir(out)
-    export(choose_checkpoint(str(model)), str(out), overwrite=True)
+    export(choose_checkpoint(str(model), "model_dir"), str(out), overwrite=True)
     assert "checkpoint" in os.listdir(out)
     assert "mine" not in os.listdir(out)
 
@@ -113,7 +117,7 @@ def test_nothing_is_overwritten_unless_asked(model, tmp_path):
 def test_a_folder_above_the_checkpoint_is_never_overwritten(model, above):
     target = [model, *model.parents][above]
     with pytest.raises(UserError, match="holds the checkpoint itself"):
-        export(choose_checkpoint(str(model)), str(target), overwrite=True)
+        export(choose_checkpoint(str(model), "model_dir"), str(target), overwrite=True)
     assert (model / "model.ckpt-9.index").exists()
 
 
@@ -123,7 +127,11 @@ def test_what_is_no_export_is_never_overwritten(model, tmp_path):
     (tmp_path / "file").write_text("")
     for name, message in (("folder", "holds no export"), ("file", "is not a folder")):
         with pytest.raises(UserError, match=message):
-            export(choose_checkpoint(str(model)), str(tmp_path / name), overwrite=True)
+            export(
+                choose_checkpoint(str(model), "model_dir"),
+                str(tmp_path / name),
+                overwrite=True,
+            )
     assert (tmp_path / "folder/mine").exists()
     assert (tmp_path / "file").exists()
 
@@ -131,14 +139,14 @@ def test_what_is_no_export_is_never_overwritten(model, tmp_path):
 def test_a_missing_companion_is_named_with_its_flag(model, tmp_path):
     (model / "vocab.txt").unlink()
     with pytest.raises(UserError, match="no vocab.txt beside .*--vocab_file"):
-        export(choose_checkpoint(str(model)), str(tmp_path / "out"))
+        export(choose_checkpoint(str(model), "model_dir"), str(tmp_path / "out"))
 
 
 def test_a_failed_export_leaves_nothing(model, tmp_path):
     for data in model.glob("*.data-*"):
         data.write_bytes(b"")
     with pytest.raises(UserError, match="cannot be read"):
-        export(choose_checkpoint(str(model)), str(tmp_path / "out"))
+        export(choose_checkpoint(str(model), "model_dir"), str(tmp_path / "out"))
     assert os.listdir(tmp_path) == ["model"]
 
 
@@ -148,7 +156,7 @@ def test_a_vocabulary_of_another_size_is_refused(model, tmp_path):
     shorter.write_text("\n".join(shorter.read_text().split("\n")[:100]) + "\n")
     with pytest.raises(UserError, match="vocab_size is 131, but .*100 tokens"):
         export(
-            choose_checkpoint(str(model)),
+            choose_checkpoint(str(model), "model_dir"),
             str(tmp_path / "out"),
             vocab_file=str(shorter),
         )

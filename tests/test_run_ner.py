@@ -262,3 +262,21 @@ def test_best_folder_is_a_model_directory_of_its_own(model, files, repo):
     assert done.returncode == 0, done.stderr
     name = "eval_results.txt"
     assert _read_results(best / name) == _read_results(model[0] / name)
+
+
+def test_sigterm_leaves_a_checkpoint_and_the_command_that_resumes(repo, files):
+    output = files / "stopped"
+    command = [sys.executable, "run_ner.py", *_arguments(files, output)]
+    command += ["--do_train", "--num_train_epochs=100000"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repo
+    ) as process:
+        for line in process.stderr:
+            if " of 4" in line or "Saved checkpoint" in line:
+                break
+        process.terminate()
+        printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "Stopped by SIGTERM at step" in printed
+    assert "To go on: python3 run_ner.py" in printed
+    assert list(output.glob("model.ckpt-*.index"))
