@@ -39,3 +39,15 @@ def read_records(path):
             }
         )
     return records
+
+
+def read_folder(folder):
+    """The bytes of all records, and the metadata without the names of files."""
+    contents = {}
+    for path in sorted(folder.iterdir()):
+        contents[path.name] = path.read_bytes()
+        if path.suffix == ".json":
+            metadata = json.loads(path.read_text("utf-8"))
+            metadata["parameters"].pop("output_file")
+            contents[path.name] = metadata
+    return contents
