@@ -107,7 +107,7 @@ def count_instances(corpus: str, vocabulary: str) -> int:
         output = pathlib.Path(folder) / "a"
         command = [sys.executable, str(ROOT / "create_pretraining_data.py"), *FLAGS]
         command += [f"--input_file={corpus}", f"--vocab_file={vocabulary}"]
-        command += [f"--output_file={output}", "--non_chinese"]
+        command.append(f"--output_file={output}")
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         metadata = json.loads(output.with_suffix(".json").read_text("utf-8"))
         return metadata["counts"]["instances"]
