@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import pathlib
+import signal
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# A shell starts background jobs with Ctrl-C ignored, and their children inherit it:
+# tests that interrupt would then wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPO = pathlib.Path(__file__).resolve().parent.parent
 TESTDATA = REPO / "tests" / "testdata"
