@@ -152,6 +152,59 @@ def _checkpoint_hook(
     )
 
 
+def _make_reader(
+    task: Task, config: TrainingConfig, batch_size: int, start: int
+) -> Callable[[], tf.data.Dataset]:
+    """Return what reads the batches from step `start` on, see `train`."""
+    parts = config.gradient_accumulation_steps
+    seen = start * (config.train_batch_size // batch_size)
+    passed_over = batches_to_pass_over(seen, batch_size)
+    if passed_over:
+        logging.info("Passing over %d examples", passed_over * batch_size)
+
+    def read() -> tf.data.Dataset:
+        dataset = task.read(TRAIN, batch_size).skip(passed_over)
+        return dataset.batch(parts, drop_remainder=True) if parts > 1 else dataset
+
+    return read
+
+
+def _find_records_of_step(
+    task: Task,
+    config: TrainingConfig,
+    read: Callable[[], tf.data.Dataset],
+    done: int,
+    num_replicas: int,
+) -> list[RecordPlace]:
+    """Return where the records of the step after `done` steps of this run lie."""
+
+    def last_step() -> tf.data.Dataset:
+        dataset = read().skip(done * num_replicas).take(num_replicas)
+        return dataset.unbatch() if config.gradient_accumulation_steps > 1 else dataset
+
+    return task.find_records(read_arrays(last_step, config.random_seed))
+
+
+def _make_watch(
+    config: TrainingConfig, watching: list[hooks.ProgressHook]
+) -> Callable[[TrainStep], hooks.ProgressHook]:
+    """Return what makes a step's progress hook, and adds it to `watching`."""
+
+    def watch(step: TrainStep) -> hooks.ProgressHook:
+        hook = hooks.ProgressHook(
+            step.values,
+            step.steps_done,
+            config.output_dir,
+            config.num_train_steps,
+            config.train_batch_size,
+            config.log_every_steps,
+        )
+        watching.append(hook)
+        return hook
+
+    return watch
+
+
 def train(
     task: Task,
     build_encoder: EncoderBuilder,
@@ -186,9 +239,10 @@ def train(
             written or read; a record is damaged. The checkpoints written before stay.
     """
     devices = distribution.make_devices(replicas)
-    parts = config.gradient_accumulation_steps
     batch_size = distribution.micro_batch_size(
-        config.train_batch_size, devices.num_replicas, parts
+        config.train_batch_size,
+        devices.num_replicas,
+        config.gradient_accumulation_steps,
     )
     start, plan = _plan_start(task, build_encoder, config)
     stop = StopRequest() if stop is None else stop
@@ -199,18 +253,6 @@ def train(
     if advice is not None:
         logging.warning(advice)
     watching: list[hooks.ProgressHook] = []
-
-    def watch(step: TrainStep) -> hooks.ProgressHook:
-        hook = hooks.ProgressHook(
-            step.values,
-            step.steps_done,
-            config.output_dir,
-            config.num_train_steps,
-            config.train_batch_size,
-            config.log_every_steps,
-        )
-        watching.append(hook)
-        return hook
 
     def after_checkpoint(path: str, step: int) -> None:
         logging.info("Saved checkpoint %s", path)
@@ -223,20 +265,12 @@ def train(
             build_encoder,
             config,
             plan,
-            watch,
+            _make_watch(config, watching),
             [_checkpoint_hook(config, after_checkpoint, stop)],
         ),
         config=_run_config(config, devices),
     )
-    seen = start * (config.train_batch_size // batch_size)
-    passed_over = batches_to_pass_over(seen, batch_size)
-    if passed_over:
-        logging.info("Passing over %d examples", passed_over * batch_size)
-
-    def read() -> tf.data.Dataset:
-        dataset = task.read(TRAIN, batch_size).skip(passed_over)
-        return dataset.batch(parts, drop_remainder=True) if parts > 1 else dataset
-
+    read = _make_reader(task, config, batch_size, start)
     try:
         estimator.train(
             read,
@@ -246,16 +280,12 @@ def train(
     except Exception as error:
         step = max((hook.step for hook in watching), default=start) + 1
         done = max((hook.batches for hook in watching), default=0)
-        replicas = devices.num_replicas
-
-        def find_records() -> list[RecordPlace]:
-            def last_step() -> tf.data.Dataset:
-                dataset = read().skip(done * replicas).take(replicas)
-                return dataset.unbatch() if parts > 1 else dataset
-
-            return task.find_records(read_arrays(last_step, config.random_seed))
-
-        source = failures.InputSource(lambda: task.find_bad_input(TRAIN), find_records)
+        source = failures.InputSource(
+            lambda: task.find_bad_input(TRAIN),
+            lambda: _find_records_of_step(
+                task, config, read, done, devices.num_replicas
+            ),
+        )
         explained = failures.explain_training(error, step, config.output_dir, source)
         if explained is None:
             raise
