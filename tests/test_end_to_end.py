@@ -95,7 +95,7 @@ def test_the_experiment_runs_as_written(repo, base):
     assert "masked_lm_accuracy = " in (model / "eval_results.txt").read_text()
 
 
-OTHER_PROGRAMS = {"help", "logdir"}  # absl's, and TensorBoard's
+OTHER_PROGRAMS = {"help", "logdir", "rounds"}  # absl, TensorBoard, benchmarks
 
 
 def defined_flags(repo):
