@@ -74,17 +74,22 @@ def synthetic_batch(
 
 
 def product_operations(config: AlbertConfig, batch: Batch) -> float:
-    """Return the floating point operations of a step's matrix products."""
+    """Return the floating point operations of a step's matrix products.
+
+    The last layer is computed for the masked positions and the first tokens alone, but
+    for its keys and values.
+    """
     examples, length = batch["input_ids"].shape
     width, inner = config.hidden_size, config.intermediate_size
-    token = config.embedding_size * width
-    token += config.num_hidden_layers * (
-        4 * width**2 + 2 * width * inner + 2 * length * width
-    )
-    mask = width**2 + config.embedding_size * (width + config.vocab_size)
     masks = batch["masked_lm_weights"].size
+    keys_and_values = 2 * width**2
+    others = 2 * width**2 + 2 * width * inner + 2 * length * width
+    token = config.embedding_size * width + config.num_hidden_layers * keys_and_values
+    token += (config.num_hidden_layers - 1) * others
+    mask = width**2 + config.embedding_size * (width + config.vocab_size)
+    products = examples * length * token + masks * mask + (masks + examples) * others
     # A product of [m, k] and [k, n] takes 2 m k n; its gradient takes twice as many.
-    return 3 * 2.0 * (examples * length * token + masks * mask)
+    return 3 * 2.0 * products
 
 
 def product_case(precision: str) -> Case:

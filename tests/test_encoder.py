@@ -9,7 +9,7 @@ import tensorflow as tf
 from albert.config.model import load_albert_config
 from albert.distribution import global_losses
 from albert.errors import UserError
-from albert.modeling import heads
+from albert.modeling import heads, layers
 from albert.modeling.encoder import make_encoder_builder
 from albert.tasks.task import EVAL
 from tests.golden import Golden, placeholders, relative_error
@@ -37,8 +37,7 @@ def test_every_output_equals_the_recorded_one(golden):
             inputs["input_ids"], inputs["input_mask"], inputs["segment_ids"]
         )
         lm_logits = heads.masked_lm_logits(
-            encoded.sequence,
-            inputs["masked_lm_positions"],
+            layers.gather_positions(encoded.sequence, inputs["masked_lm_positions"]),
             encoded.token_decoder,
             golden.config,
         )
@@ -103,7 +102,8 @@ def test_tiny_has_the_names_and_shapes_of_the_published_checkpoint(repo, shared)
     with tf.Graph().as_default():
         ids = v1.placeholder(tf.int32, [None, 16])
         encoded = make_encoder_builder(config)(ids, ids, ids)
-        heads.masked_lm_logits(encoded.sequence, ids, encoded.token_decoder, config)
+        hidden = layers.gather_positions(encoded.sequence, ids)
+        heads.masked_lm_logits(hidden, encoded.token_decoder, config)
         heads.sentence_order_logits(encoded.pooled, 0.02)
         found = {v.op.name: list(v.shape) for v in v1.trainable_variables()}
     published = shared / "data/published/albert_tiny/albert_model.ckpt"
@@ -127,6 +127,25 @@ def test_padding_does_not_change_the_outputs_of_tokens(golden):
                 },
             )
     assert relative_error(padded[:, :9], short) < 1e-5
+
+
+def test_positions_that_are_read_alone_have_the_output_of_all(golden):
+    with tf.Graph().as_default():
+        inputs = placeholders(golden.batch(0))
+        tokens = [inputs[n] for n in ("input_ids", "input_mask", "segment_ids")]
+        positions = inputs["masked_lm_positions"]
+        whole = golden.build_encoder(*tokens)
+        with v1.variable_scope("", reuse=True):
+            chosen = golden.build_encoder(*tokens, positions=positions)
+        wanted = tf.gather(whole.sequence, positions, batch_dims=1)
+        with golden.session() as session:
+            feed = {inputs[name]: value for name, value in golden.batch(0).items()}
+            outputs = session.run(
+                (chosen.sequence, wanted, chosen.pooled, whole.pooled), feed
+            )
+    assert relative_error(outputs[0], outputs[1]) < 1e-5
+    assert relative_error(outputs[2], outputs[3]) < 1e-5
+    assert len(chosen.layers) == len(whole.layers) - 1
 
 
 def test_input_longer_than_the_position_embeddings_is_refused(golden):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -19,8 +19,9 @@ class EncoderOutput(NamedTuple):
 
     Attributes:
         embedding_output: [B, T, H], the input of the first layer.
-        sequence: [B, T, H], the output of the last layer.
-        layers: the output of each layer, [B, T, H] each.
+        sequence: the output of the last layer: [B, T, H], or [B, P, H] at the P
+            positions that were asked for.
+        layers: the output of each layer that was computed at all positions, [B, T, H].
         pooled: [B, H], a tanh dense layer over the first token.
         token_decoder: [N, H] -> [N, V], logits over the vocabulary without a bias.
     """
@@ -32,8 +33,8 @@ class EncoderOutput(NamedTuple):
     token_decoder: embeddings.TokenDecoder
 
 
-# (input_ids, input_mask, segment_ids, training=False, dtype=tf.float32) ->
-# EncoderOutput, the first three int32 [B, T], dtype that of matrix products.
+# (input_ids, input_mask, segment_ids, training=False, positions=None,
+# dtype=tf.float32) -> EncoderOutput, see `build_albert_zh`.
 EncoderBuilder = Callable[..., EncoderOutput]
 
 
@@ -42,6 +43,7 @@ def build_albert_zh(
     input_mask: tf.Tensor,
     segment_ids: tf.Tensor,
     training: bool = False,
+    positions: Optional[tf.Tensor] = None,
     *,
     config: AlbertConfig,
     dtype: tf.DType = tf.float32,
@@ -53,6 +55,8 @@ def build_albert_zh(
         input_mask: int32, [B, T]; 1 for tokens, 0 for padding.
         segment_ids: int32, [B, T].
         training: whether dropout is on.
+        positions: int32, [B, P], the positions whose output is read. The last layer is
+            then computed for these and the first token alone, with the same result.
         dtype: the type of matrix products; variables and outputs are float32.
 
     Raises:
@@ -67,24 +71,29 @@ def build_albert_zh(
     width = config.hidden_size
     with v1.variable_scope("bert"):
         embedded = embeddings.embed(input_ids, segment_ids, config, training, dtype)
+        if positions is not None:  # after the first token, for the pooler
+            positions = tf.pad(positions, [[0, 0], [1, 0]])
         outputs = transformer.transformer_layers(
-            embedded.output, layers.attention_bias(input_mask), config, training
+            embedded.output,
+            layers.attention_bias(input_mask),
+            config,
+            training,
+            positions,
         )
-        shape = [-1, tf.shape(input_ids)[1], width]
-        sequences = [
+        shape = [tf.shape(input_ids)[0], -1, width]
+        embedding_output, *sequences = [
             tf.reshape(tf.cast(x, tf.float32), shape)
             for x in (embedded.output, *outputs)
         ]
+        sequence = sequences[-1]
         with v1.variable_scope("pooler"):
             pooled = layers.dense(
-                sequences[-1][:, 0], width, config.initializer_range, tf.tanh
+                sequence[:, 0], width, config.initializer_range, tf.tanh
             )
+    if positions is not None:
+        sequence = sequences.pop()[:, 1:]
     return EncoderOutput(
-        sequences[0],
-        sequences[-1],
-        tuple(sequences[1:]),
-        pooled,
-        embedded.token_decoder,
+        embedding_output, sequence, tuple(sequences), pooled, embedded.token_decoder
     )
 
 

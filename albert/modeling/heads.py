@@ -15,23 +15,20 @@ v1 = tf.compat.v1
 
 
 def masked_lm_logits(
-    sequence: tf.Tensor,
-    positions: tf.Tensor,
+    hidden: tf.Tensor,
     token_decoder: TokenDecoder,
     config: AlbertConfig,
 ) -> tf.Tensor:
     """Return logits over the vocabulary at the masked positions.
 
     Args:
-        sequence: float32, [B, T, H].
-        positions: int32, [B, P].
+        hidden: float32, [N, H], the encoder's output at these positions.
         token_decoder: see `EncoderOutput.token_decoder`.
 
     Returns:
-        float32, [B * P, V]. Variables `cls/predictions/transform/{dense,LayerNorm}` and
+        float32, [N, V]. Variables `cls/predictions/transform/{dense,LayerNorm}` and
         `cls/predictions/output_bias` [V].
     """
-    hidden = layers.gather_positions(sequence, positions)
     with v1.variable_scope("cls/predictions"):
         with v1.variable_scope("transform"):
             activation = layers.ACTIVATIONS[config.hidden_act]

@@ -152,6 +152,7 @@ def self_attention(
     stddev: float,
     dropout_prob: float,
     training: bool,
+    pick: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
 ) -> tf.Tensor:
     """Multi-head scaled dot-product attention (Vaswani et al., 2017) of x to itself.
 
@@ -159,26 +160,37 @@ def self_attention(
         x: float tensor, [B * T, H].
         bias: float32, [B, 1, 1, T]; see `attention_bias`.
         num_heads: a divisor of H.
+        pick: [B * T, H] -> [B * P, H], the positions that attend; all by default.
 
     Returns:
-        [B * T, H], the heads side by side, before the output projection. Variables
+        [B * P, H], the heads side by side, before the output projection. Variables
         `query`, `key` and `value` (dense).
     """
     width = x.shape[-1]
     head_size = width // num_heads
-    length = tf.shape(bias)[-1]
+    examples = tf.shape(bias)[0]
 
     names = ("query", "key", "value")
     kernels, biases = zip(*(_dense_variables(n, width, width, stddev) for n in names))
     # The scores' factor goes into the query's weights: they are few, scores are many.
     factors = (1.0 / math.sqrt(head_size), 1.0, 1.0)
-    kernel = tf.concat([k * f for k, f in zip(kernels, factors)], axis=1)
-    projected = _affine(
-        x, kernel, tf.concat([b * f for b, f in zip(biases, factors)], axis=0)
-    )
-    split = tf.reshape(projected, [-1, length, 3, num_heads, head_size])
-    query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
-    scores = tf.matmul(query, key, transpose_b=True)  # [B, heads, T, T]
+    kernels = [k * f for k, f in zip(kernels, factors)]
+    biases = [b * f for b, f in zip(biases, factors)]
+
+    def project(rows: tf.Tensor, chosen: slice) -> list[tf.Tensor]:
+        """Return [B, heads, rows of an example, head size] of each chosen one."""
+        kernel = tf.concat(kernels[chosen], axis=1)
+        projected = _affine(rows, kernel, tf.concat(biases[chosen], axis=0))
+        count = len(kernels[chosen])
+        split = tf.reshape(projected, [examples, -1, count, num_heads, head_size])
+        return tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))
+
+    if pick is tf.identity:
+        query, key, value = project(x, slice(3))
+    else:
+        (query,) = project(pick(x), slice(1))
+        key, value = project(x, slice(1, 3))
+    scores = tf.matmul(query, key, transpose_b=True)  # [B, heads, P, T]
     scores = tf.cast(scores, tf.float32) + bias
     weights = tf.cast(tf.nn.softmax(scores), x.dtype)
     weights = dropout(weights, dropout_prob, training)

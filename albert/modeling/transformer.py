@@ -6,7 +6,7 @@ pre-LN: Xiong et al. (2020).
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Optional
 
 import tensorflow as tf
 
@@ -16,6 +16,7 @@ from albert.modeling import layers
 v1 = tf.compat.v1
 
 Sublayer = Callable[[tf.Tensor], tf.Tensor]
+Pick = Callable[[tf.Tensor], tf.Tensor]  # all rows -> those that a sublayer returns
 
 
 def layer_scope(index: int) -> str:
@@ -24,16 +25,16 @@ def layer_scope(index: int) -> str:
     return "layer_shared"
 
 
-def _post_norm(x: tf.Tensor, sublayer: Sublayer, scope: str) -> tf.Tensor:
+def _post_norm(x: tf.Tensor, sublayer: Sublayer, scope: str, pick: Pick) -> tf.Tensor:
     output = sublayer(x)
     with v1.variable_scope(scope):
-        return layers.layer_norm(x + output)
+        return layers.layer_norm(pick(x) + output)
 
 
-def _pre_norm(x: tf.Tensor, sublayer: Sublayer, scope: str) -> tf.Tensor:
+def _pre_norm(x: tf.Tensor, sublayer: Sublayer, scope: str, pick: Pick) -> tf.Tensor:
     with v1.variable_scope(scope):
         normalised = layers.layer_norm(x)
-    return x + sublayer(normalised)
+    return pick(x) + sublayer(normalised)
 
 
 # How a sublayer, its residual and its normalisation combine; by `ln_type`.
@@ -41,7 +42,7 @@ _RESIDUALS = {"postln": _post_norm, "preln": _pre_norm}
 
 
 def _attention(
-    x: tf.Tensor, bias: tf.Tensor, config: AlbertConfig, training: bool
+    x: tf.Tensor, bias: tf.Tensor, config: AlbertConfig, training: bool, pick: Pick
 ) -> tf.Tensor:
     with v1.variable_scope("attention"):
         with v1.variable_scope("self"):
@@ -52,6 +53,7 @@ def _attention(
                 config.initializer_range,
                 config.attention_probs_dropout_prob,
                 training,
+                pick,
             )
         with v1.variable_scope("output"):
             output = layers.dense(context, config.hidden_size, config.initializer_range)
@@ -69,28 +71,48 @@ def _feed_forward(x: tf.Tensor, config: AlbertConfig, training: bool) -> tf.Tens
 
 
 def transformer_layers(
-    x: tf.Tensor, bias: tf.Tensor, config: AlbertConfig, training: bool
+    x: tf.Tensor,
+    bias: tf.Tensor,
+    config: AlbertConfig,
+    training: bool,
+    positions: Optional[tf.Tensor] = None,
 ) -> list[tf.Tensor]:
     """Apply the layers in turn.
 
     Args:
         x: float tensor, [B * T, H], the embedded input.
         bias: float32, [B, 1, 1, T]; see `layers.attention_bias`.
+        positions: int32, [B, P], where alone the last layer is computed; None for all.
+            Of the last layer, keys and values are the only thing that the others enter.
 
     Returns:
-        The output of each layer, [B * T, H] each. Variables under
+        The output of each layer, [B * T, H] each, the last one [B * P, H] with
+        `positions`. Variables under
         `encoder/<layer_scope>`. Pre-LN has no final normalisation, as in albert_zh.
     """
     residual = _RESIDUALS[config.ln_type]
+
+    def pick_positions(rows: tf.Tensor) -> tf.Tensor:
+        sequence = tf.reshape(rows, [-1, tf.shape(bias)[-1], rows.shape[-1]])
+        return layers.gather_positions(sequence, positions)
+
     outputs = []
     with v1.variable_scope("encoder"):
         for index in range(config.num_hidden_layers):
+            last = index == config.num_hidden_layers - 1
+            pick = pick_positions if last and positions is not None else tf.identity
             with v1.variable_scope(layer_scope(index), reuse=v1.AUTO_REUSE):
                 x = residual(
                     x,
-                    lambda y: _attention(y, bias, config, training),
+                    lambda y, pick=pick: _attention(y, bias, config, training, pick),
                     "attention/output",
+                    pick,
                 )
-                x = residual(x, lambda y: _feed_forward(y, config, training), "output")
+                x = residual(
+                    x,
+                    lambda y: _feed_forward(y, config, training),
+                    "output",
+                    tf.identity,
+                )
             outputs.append(x)
     return outputs

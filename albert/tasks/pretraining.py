@@ -109,13 +109,10 @@ class PretrainingTask(Task):
             features["input_mask"],
             features["segment_ids"],
             training=mode == TRAIN,
+            positions=features["masked_lm_positions"],
         )
-        lm_logits = heads.masked_lm_logits(
-            encoded.sequence,
-            features["masked_lm_positions"],
-            encoded.token_decoder,
-            self._config,
-        )
+        hidden = tf.reshape(encoded.sequence, [-1, encoded.sequence.shape[-1]])
+        lm_logits = heads.masked_lm_logits(hidden, encoded.token_decoder, self._config)
         lm_labels = tf.reshape(features["masked_lm_ids"], [-1])
         lm_weights = tf.reshape(features["masked_lm_weights"], [-1])
         lm_losses = lm_weights * tf.nn.sparse_softmax_cross_entropy_with_logits(
