@@ -163,13 +163,8 @@ def make_config(extra_files: list[str]) -> PretrainingDataConfig:
     return PretrainingDataConfig(tuple(inputs), tuple(outputs), **values)
 
 
-def main(arguments: list[str]) -> None:
-    config = make_config(arguments)
-    if FLAGS.check_only:
-        for line in corpus_report.describe_corpus(corpus_report.count_corpus(config)):
-            print(line)
-        return
-    report = runner.create_pretraining_data(config, make_execution())
+def print_report(report: runner.Report) -> None:
+    """Print what a run did."""
     if report.shown:
         print("\nThe first instances. " + summary.LEGEND)
     for text in report.shown:
@@ -181,9 +176,18 @@ def main(arguments: list[str]) -> None:
         print(f"{path}: {count:,} instances; metadata in {path}.json")
     if report.kept_shards:
         print(f"{report.kept_shards} shards were finished before and were kept")
-    print(
-        f"at most {report.peak_memory / 1e6:,.0f} MB of memory, all processes together"
-    )
+    if report.peak_memory is not None:
+        memory = report.peak_memory / 1e6
+        print(f"at most {memory:,.0f} MB of memory, all processes together")
+
+
+def main(arguments: list[str]) -> None:
+    config = make_config(arguments)
+    if FLAGS.check_only:
+        for line in corpus_report.describe_corpus(corpus_report.count_corpus(config)):
+            print(line)
+        return
+    print_report(runner.create_pretraining_data(config, make_execution()))
 
 
 if __name__ == "__main__":

@@ -31,12 +31,14 @@ setuptools.setup(
         "rjieba": ["rjieba>=0.1.11,<1"],
         "benchmark": ["torch>=2.2,<3", "transformers>=4.40,<6"],
         "vocab": ["tokenizers>=0.13.3,<1"],
+        "beam": ["apache-beam>=2.69,<3"],
         "plot": ["matplotlib>=3.6,<4"],
         "test": [
             "pytest>=7,<10",
             "ruff>=0.17,<0.18",
             "tokenizers>=0.13.3,<1",
             "matplotlib>=3.6,<4",
+            "apache-beam>=2.69,<3",
         ],
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging as standard_logging
 import shlex
 import sys
@@ -39,23 +40,25 @@ def fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def parse_flags(argv: Sequence[str]) -> list[str]:
+def parse_flags(argv: Sequence[str], known_only: bool = False) -> list[str]:
     """Parse absl flags; what is no flag stays, wherever it stands (see `app.run`).
+
+    With `known_only`, so do the flags that are not defined here.
 
     Flags after a file name count as flags: a shell that expands
     `--input_file=a*.tfrecord` puts names between them.
     """
     flags.FLAGS.set_gnu_getopt(True)
     try:
-        return flags.FLAGS(list(argv))
+        return flags.FLAGS(list(argv), known_only)
     except flags.Error as error:
         if any(a.lstrip("-").startswith("help") for a in argv[1:]):
             raise
         fail(str(error))
 
 
-def run_main(main: Callable[[list[str]], None]) -> None:
-    """Run `main(extra_arguments)` as a script.
+def run_main(main: Callable[[list[str]], None], known_only: bool = False) -> None:
+    """Run `main(extra_arguments)` as a script; see `parse_flags` for `known_only`.
 
     `UserError` and `OSError` (a missing file, a full disk) end in one line and exit
     status 1; any other exception is a defect of the program and keeps its traceback.
@@ -77,7 +80,8 @@ def run_main(main: Callable[[list[str]], None]) -> None:
         except KeyboardInterrupt:
             fail("interrupted")
 
-    app.run(guarded, flags_parser=parse_flags)
+    parser = functools.partial(parse_flags, known_only=known_only)
+    app.run(guarded, flags_parser=parser)
 
 
 def command_line() -> str:

@@ -79,6 +79,7 @@ def test_data_and_modeling_never_import_each_other():
         ("tokenizers", {"albert/vocab_training.py"}),
         ("seqeval", {"albert/metrics/entities.py"}),
         ("matplotlib", {"albert/plotting.py"}),
+        ("apache_beam", {"albert/data/beam_files.py", "albert/data/beam_runner.py"}),
     ],
 )
 def test_packages_that_one_file_imports(package, only):

@@ -9,6 +9,7 @@ import json
 import pytest
 
 import albert
+from albert import files
 from albert.config.pretraining_data import PretrainingDataConfig
 from albert.data import runner, tfrecord
 from albert.errors import UserError
@@ -277,7 +278,7 @@ def test_a_failure_leaves_what_was_there_before(tmp_path, monkeypatch, error):
 
 def test_a_failure_of_the_metadata_leaves_no_records(tmp_path, monkeypatch):
     config = make_small_config(tmp_path, TEXT * 5)
-    write, calls = runner.files.write_json, []
+    write, calls = files.write_json, []
 
     def fail_at_second(path, value):
         calls.append(path)
@@ -285,7 +286,7 @@ def test_a_failure_of_the_metadata_leaves_no_records(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left")
         write(path, value)
 
-    monkeypatch.setattr(runner.files, "write_json", fail_at_second)
+    monkeypatch.setattr(files, "write_json", fail_at_second)
     with pytest.raises(UserError, match="cannot write .*No space left"):
         runner.create_pretraining_data(config)
     assert list((tmp_path / "out").iterdir()) == []

@@ -9,28 +9,26 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from typing import Any, Callable, Iterable, Iterator, NamedTuple, Sequence
+from typing import (
+    Any,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+)
 
 from absl import logging
 
-from albert import files
 from albert.config.pretraining_data import ExecutionConfig, PretrainingDataConfig
-from albert.data import (
-    memory,
-    records,
-    resume,
-    shard_files,
-    sharding,
-    sources,
-    spool,
-    summary,
-)
-from albert.data.shard_files import InputId, ShardReport
-from albert.data.sharding import Shard
+from albert.data import memory, planning, shard_files, sharding, sources, spool, summary
+from albert.data.planning import Plan
+from albert.data.shard_files import ShardReport
 from albert.data.workers import Task, WorkerPool, read_peak_memory
 from albert.errors import UserError
 from albert.progress import hide_progress, show_progress
-from albert.tokenization import Vocabulary, load_vocabulary
 
 _BLOCK_CHARACTERS = 1 << 16  # of text that a worker encodes at a time
 _WAITING_CHARACTERS = 1 << 24  # of text that waits until its shard's block is full
@@ -46,72 +44,18 @@ class Report(NamedTuple):
         shown: three instances as text.
         output_files: the record files and the instances in each.
         kept_shards: how many shards of an earlier run were kept.
-        peak_memory: of all processes together, in bytes: no less than the peak.
+        peak_memory: of all processes together, in bytes: no less than the peak; None
+            where other machines did the work.
     """
 
     counts: dict[str, Any]
     shown: list[str]
     output_files: dict[str, int]
     kept_shards: int
-    peak_memory: int
+    peak_memory: Optional[int] = None
 
 
-class _Plan(NamedTuple):
-    """What is known of a run before it starts."""
-
-    config: PretrainingDataConfig
-    vocabulary: Vocabulary
-    source: InputId
-    shards: list[Shard]
-
-
-def check_outputs(
-    config: PretrainingDataConfig, shards: Sequence[Shard] = (Shard(0, 1),)
-) -> None:
-    """Raise UserError where an output cannot be made or would overwrite a file in use.
-
-    Each record file and the metadata beside it count as outputs.
-    """
-    taken = {os.path.realpath(path) for path in (*config.input_file, config.vocab_file)}
-    for shard in shards:
-        for name in shard_files.name_outputs(config, shard):
-            for path in (name, records.metadata_path(name)):
-                files.check_output_file(path, "output_file")
-                if os.path.realpath(path) in taken:
-                    raise UserError(
-                        f"--output_file: {path} is an input or another output of "
-                        "this run"
-                    )
-                taken.add(os.path.realpath(path))
-
-
-def _plan_run(config: PretrainingDataConfig) -> _Plan:
-    check_outputs(config)
-    vocabulary = load_vocabulary(config.vocab_file)
-    words_sha256 = None
-    if config.jieba_user_dict:
-        words_sha256 = sources.survey([config.jieba_user_dict]).sha256
-    size, sha256 = sources.survey(config.input_file)
-    count = sharding.count_shards(size, config.num_shards, config.shard_size_mb)
-    shards = [Shard(index, count) for index in range(count)]
-    check_outputs(config, shards)
-    return _Plan(config, vocabulary, InputId(size, sha256, words_sha256), shards)
-
-
-def _find_finished(plan: _Plan) -> dict[int, ShardReport]:
-    finished = {}
-    for shard in plan.shards:
-        outputs = shard_files.name_outputs(plan.config, shard)
-        wanted = shard_files.describe_parameters(
-            plan.config, plan.vocabulary, shard, plan.source
-        )
-        report = resume.find_finished(outputs, wanted)
-        if report:
-            finished[shard.index] = report
-    return finished
-
-
-def _make_blocks(plan: _Plan, skipped: Iterable[int]) -> Iterator[tuple[int, list]]:
+def make_blocks(plan: Plan, skipped: Iterable[int]) -> Iterator[tuple[int, list]]:
     """Yield blocks of documents of one shard each, with the shard's index.
 
     Raises:
@@ -142,11 +86,11 @@ def _make_blocks(plan: _Plan, skipped: Iterable[int]) -> Iterator[tuple[int, lis
     yield from ((i, block) for i, block in waiting.items() if i not in skipped)
 
 
-def _encode(plan: _Plan, skipped: Iterable[int], folder: str, num_workers: int) -> int:
+def _encode(plan: Plan, skipped: Iterable[int], folder: str, num_workers: int) -> int:
     """Write the spool of each shard that is not skipped; return the workers' memory."""
 
     def make_tasks() -> Iterator[Task]:
-        for index, block in _make_blocks(plan, skipped):
+        for index, block in make_blocks(plan, skipped):
             yield Task(f"{plan.shards[index]}, being encoded", (index, block))
 
     most = max(len(plan.shards), plan.source.bytes // _BYTES_FOR_A_WORKER)
@@ -160,7 +104,7 @@ def _encode(plan: _Plan, skipped: Iterable[int], folder: str, num_workers: int) 
 
 
 def make_shard_function(
-    plan: _Plan, folder: str, progress: Callable = hide_progress
+    plan: Plan, folder: str, progress: Callable = hide_progress
 ) -> Callable[[tuple[int, dict[str, str]]], ShardReport]:
     """Return the function that makes a shard of its spool, to call in a worker."""
 
@@ -185,7 +129,7 @@ def make_shard_function(
 
 
 def _make_shards(
-    plan: _Plan, indices: Sequence[int], folder: str, num_workers: int
+    plan: Plan, indices: Sequence[int], folder: str, num_workers: int
 ) -> tuple[dict[int, ShardReport], int]:
     """Make the shards and publish each when it is complete.
 
@@ -222,13 +166,30 @@ def _make_shards(
         return made, pool.peak_memory
 
 
-def _warn_of_memory(plan: _Plan, num_workers: int) -> None:
+def _warn_of_memory(plan: Plan, num_workers: int) -> None:
     available = memory.read_available_memory()
     shortage = memory.describe_shortage(
         plan.source.bytes, len(plan.shards), num_workers, plan.config, available
     )
     if shortage:
         logging.warning("%s", shortage)
+
+
+def merge_reports(
+    plan: Plan,
+    reports: Mapping[int, ShardReport],
+    kept: int,
+    peak_memory: Optional[int] = None,
+) -> Report:
+    """Return the report of a run from those of all its shards."""
+    ordered = [reports[shard.index] for shard in plan.shards]
+    return Report(
+        summary.merge_counts([report.counts for report in ordered]),
+        next((report.shown for report in ordered if report.shown), []),
+        {name: n for report in ordered for name, n in report.output_files.items()},
+        kept,
+        peak_memory,
+    )
 
 
 def create_pretraining_data(
@@ -240,12 +201,9 @@ def create_pretraining_data(
         UserError: an input is missing, not UTF-8 or gives no instance; the vocabulary
             is not usable; an output cannot be written; a worker died.
     """
-    plan = _plan_run(config)
-    outputs = [shard_files.name_outputs(config, shard) for shard in plan.shards]
-    for name in (f"{config.output_file[0]}.spool", *(n for o in outputs for n in o)):
-        spool.remove_leftovers(name)
-        spool.remove_leftovers(records.metadata_path(name))
-    reports = _find_finished(plan) if execution.resume else {}
+    plan = planning.plan_run(config)
+    planning.remove_leftovers(plan)
+    reports = planning.find_finished(plan) if execution.resume else {}
     kept = len(reports)
     missing = [s.index for s in plan.shards if s.index not in reports]
     peak = 0
@@ -256,11 +214,4 @@ def create_pretraining_data(
             made, making = _make_shards(plan, missing, folder, execution.num_workers)
         reports.update(made)
         peak = max(peak, making)
-    ordered = [reports[shard.index] for shard in plan.shards]
-    return Report(
-        summary.merge_counts([report.counts for report in ordered]),
-        next((report.shown for report in ordered if report.shown), []),
-        {name: n for report in ordered for name, n in report.output_files.items()},
-        kept,
-        peak + read_peak_memory(),
-    )
+    return merge_reports(plan, reports, kept, peak + read_peak_memory())
