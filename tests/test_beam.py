@@ -23,6 +23,12 @@ from albert.config.pretraining_data import PretrainingDataConfig
 from albert.data import runner
 
 SCRIPT = "create_pretraining_data_beam.py"
+PIPELINE_OPTIONS = {  # those that the READMEs name
+    *("runner", "direct_running_mode", "direct_num_workers", "setup_file"),
+    *("flink_master", "flink_version", "parallelism", "sdk_worker_parallelism"),
+    *("environment_type", "environment_config", "project", "region"),
+    *("temp_location", "sdk_container_image", "max_num_workers"),
+}
 needs_beam = pytest.mark.skipif(
     importlib.util.find_spec("apache_beam") is None,
     reason="apache_beam is not installed: pip install -e '.[beam]'",
@@ -179,11 +185,12 @@ def wait_until_open(port, process):
 @needs_beam
 @pytest.mark.slow
 def test_a_pool_of_workers_that_stands_elsewhere(repo, own, tmp_path, monkeypatch):
-    """As on a Flink cluster: the pool's folder is not that of the command."""
+    """As on a Flink cluster; the pool has another folder, and no TensorFlow."""
     values = make_values(own)
     expected, _ = run_locally(tmp_path / "local", values, monkeypatch)
     folder, elsewhere = tmp_path / "beam", tmp_path / "elsewhere"
     folder.mkdir(), elsewhere.mkdir()
+    (elsewhere / "tensorflow.py").write_text("raise ImportError\n")
     with socket.socket() as server:
         server.bind(("localhost", 0))
         port = server.getsockname()[1]
@@ -192,7 +199,7 @@ def test_a_pool_of_workers_that_stands_elsewhere(repo, own, tmp_path, monkeypatc
     pool = subprocess.Popen(
         [sys.executable, "-m", module, f"--service_port={port}"],
         cwd=elsewhere,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(elsewhere)},
         stderr=subprocess.DEVNULL,
     )
     try:
@@ -211,7 +218,7 @@ def test_a_pool_of_workers_that_stands_elsewhere(repo, own, tmp_path, monkeypatc
         pool.wait(timeout=60)
     assert done.returncode == 0, done.stderr
     assert read_tree(folder) == expected
-    assert os.listdir(elsewhere) == []
+    assert os.listdir(elsewhere) == ["tensorflow.py"]
 
 
 @needs_beam
@@ -298,6 +305,42 @@ def test_errors_are_one_line(repo, own, tmp_path, flags, message):
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert os.listdir(tmp_path) == ["gbk.txt"]
+
+
+@needs_beam
+def test_beam_knows_the_options_that_the_readmes_name():
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    assert PIPELINE_OPTIONS - set(PipelineOptions([]).get_all_options()) == set()
+
+
+def readme_command(readme):
+    """Return the shell block of the README that runs on this machine."""
+    blocks = re.findall(r"```bash\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
+    (block,) = [b for b in blocks if SCRIPT in b and "direct_num_workers" in b]
+    return block
+
+
+@needs_beam
+@pytest.mark.slow
+def test_the_command_of_the_readmes(repo, tmp_path):
+    command = readme_command(repo / "README.md")
+    assert command == readme_command(repo / "README.zh-CN.md")
+    for name in (SCRIPT, "examples", "albert_config"):
+        (tmp_path / name).symlink_to(repo / name)
+    path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euc", command.replace("python3", "python")],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    names = os.listdir(tmp_path / "example_output" / "beam")
+    assert len([name for name in names if name.endswith(".tfrecord")]) == 4
+    assert len(names) == 8
 
 
 @needs_beam

@@ -15,6 +15,8 @@ import sys
 import pytest
 import tensorflow as tf
 
+from tests.test_beam import PIPELINE_OPTIONS
+
 pytestmark = pytest.mark.slow
 
 TINY = {
@@ -96,6 +98,7 @@ def test_the_experiment_runs_as_written(repo, base):
 
 
 OTHER_PROGRAMS = {"help", "logdir", "rounds"}  # absl, TensorBoard, benchmarks
+OTHER_PROGRAMS |= PIPELINE_OPTIONS | {"service_port"}  # Beam, its pool of workers
 
 
 def defined_flags(repo):
