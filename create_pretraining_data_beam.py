@@ -7,6 +7,7 @@ pipeline options, such as --runner. Beam needs: pip install -e '.[beam]'
 from __future__ import annotations
 
 import types
+import warnings
 
 from absl import flags, logging
 
@@ -20,10 +21,12 @@ flags.adopt_module_key_flags(local)
 
 
 def load_runner() -> types.ModuleType:
-    """Import Beam, without its report of the packages that it does without."""
+    """Import Beam, without what it has to say of the packages that it finds or not."""
     logging.set_verbosity(logging.ERROR)
     try:
-        from albert.data import beam_runner
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from albert.data import beam_runner
     except ModuleNotFoundError as error:
         raise UserError(
             f"there is no module {error.name}: pip install -e '.[beam]'"
