@@ -10,6 +10,7 @@ import pytest
 
 from albert.config.pretraining_data import PretrainingDataConfig
 from albert.data import ngrams, runner
+from tests.pretraining_cases import read_records
 
 
 def make_words(rng, count):
@@ -80,28 +81,105 @@ def make_config(testdata, folder, **changes):
     )
 
 
+SHARES = {1: 6 / 11, 2: 3 / 11, 3: 2 / 11}  # of lengths as they are drawn
+
+
+def expect_spans(most):
+    """Return how many spans of 1, 2, 3 words `most` masked words make, on average.
+
+    A drawn length is used as it is while it fits; the last span takes what is left.
+    """
+    table = [(0.0, 0.0, 0.0)]
+    for left in range(1, most + 1):
+        means = [0.0, 0.0, 0.0]
+        for drawn, share in SHARES.items():
+            taken = min(drawn, left)
+            means[taken - 1] += share
+            for index, mean in enumerate(table[left - taken]):
+                means[index] += share * mean
+        table.append(tuple(means))
+    return table[most]
+
+
+def test_the_expectation_by_hand():
+    assert expect_spans(1) == (1, 0, 0)
+    # Drawn 1, then a single word is left; drawn 2 or 3, the span has two.
+    assert expect_spans(2) == pytest.approx((12 / 11, 5 / 11, 0))
+    assert sum(n * mean for n, mean in enumerate(expect_spans(38), 1)) == (
+        pytest.approx(38)
+    )
+
+
+def count_spans_of_model(rng, most):
+    """Spans where a place is always found and words have 1 to 3 tokens, at random."""
+    counts, left = Counter(), most
+    drawn = rng.choices((1, 2, 3), SHARES.values())[0]
+    while left:
+        words = [rng.randint(1, 3) for _ in range(drawn)]
+        while sum(words) > left:
+            words.pop()
+        if words:
+            counts[len(words)] += 1
+            left -= sum(words)
+            drawn = rng.choices((1, 2, 3), SHARES.values())[0]
+    return counts
+
+
+def test_shares_of_whole_words_are_those_of_the_rule():
+    rng = random.Random(3)
+    model, found = Counter(), Counter()
+    for _ in range(3000):
+        model += count_spans_of_model(rng, 19)
+        bounds, _ = make_words(rng, 200)
+        order = rng.sample(range(200), 200)
+        spans = ngrams.choose_spans(bounds, [True] * 200, order, 19, rng)
+        found += Counter(dict(enumerate(spans.lengths, start=1)))
+    for length in SHARES:
+        share = found[length] / sum(found.values())
+        # Four deviations of a share of 20,000 spans, on both sides.
+        assert share == pytest.approx(model[length] / sum(model.values()), abs=0.02)
+    assert model[1] / sum(model.values()) > SHARES[1] + 0.03  # the cut is seen
+
+
 @pytest.mark.parametrize("num_shards", [1, 3])
-def test_shares_are_in_the_metadata_and_near_those_of_the_paper(
+def test_shares_in_the_metadata_are_those_of_the_paper_but_for_the_cut(
     testdata, tmp_path, num_shards
 ):
     config = make_config(
-        testdata, tmp_path / "n", ngram_masking=True, num_shards=num_shards
+        testdata,
+        tmp_path / "n",
+        ngram_masking=True,
+        do_whole_word_mask=False,
+        dupe_factor=100,
+        num_shards=num_shards,
     )
     report = runner.create_pretraining_data(config)
+    expected = [0.0, 0.0, 0.0]
+    for path in report.output_files:
+        for record in read_records(path):
+            masked = int(sum(record["masked_lm_weights"]))
+            expected = [e + m for e, m in zip(expected, expect_spans(masked))]
     spans = report.counts["masked_spans"]
-    # The last span of an instance is cut to what is left: more are short.
-    for words, expected in (("1", 6 / 11), ("2", 3 / 11), ("3", 2 / 11)):
-        assert spans[words]["share"] == pytest.approx(expected, abs=0.1)
-    total = 0
+    total = sum(expected)
+    for words, mean in enumerate(expected, start=1):
+        share = mean / total
+        allowed = 4 * (share * (1 - share) / total) ** 0.5
+        assert spans[str(words)]["share"] == pytest.approx(share, abs=allowed)
+        assert allowed < 0.02
+    count = 0
     for path in report.output_files:
         with open(f"{path}.json", encoding="utf-8") as file:
             metadata = json.load(file)
         assert metadata["parameters"]["ngram_masking"] is True
-        total += metadata["counts"]["masked_spans"]["1"]["count"]
-    assert spans["1"]["count"] == total
-    instances, masked = (report.counts[n] for n in ("instances", "masked_positions"))
-    plain = make_config(testdata, tmp_path / "plain")
-    without = runner.create_pretraining_data(plain).counts
-    assert "masked_spans" not in without
-    expected = without["masked_positions"] / without["instances"]
-    assert masked / instances == pytest.approx(expected, rel=0.05)
+        count += metadata["counts"]["masked_spans"]["1"]["count"]
+    assert spans["1"]["count"] == count
+
+
+def test_as_many_tokens_are_masked_as_without_spans(testdata, tmp_path):
+    shares = []
+    for name, changes in (("n", {"ngram_masking": True}), ("plain", {})):
+        config = make_config(testdata, tmp_path / name, **changes)
+        counts = runner.create_pretraining_data(config).counts
+        assert ("masked_spans" in counts) == bool(changes)
+        shares.append(counts["masked_positions"] / counts["instances"])
+    assert shares[0] == pytest.approx(shares[1], rel=0.05)
