@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -117,6 +118,24 @@ def test_train_evaluate_and_resume(folder):
     parameters = {"max_seq_length": 128, "max_predictions_per_seq": 12}
     beside.write_text(json.dumps({"vocabulary": vocabulary, "parameters": parameters}))
     assert "another vocabulary" in folder.fail(num_train_steps=8)
+
+
+def test_two_steps_on_gzip_records(folder, repo, testdata):
+    own, path = testdata / "pretraining_data", folder.path / "gzip.tfrecord"
+    command = [sys.executable, "create_pretraining_data.py"]
+    command += [f"--input_file={own / 'abstracts.txt'}", f"--output_file={path}"]
+    command += [f"--vocab_file={own / 'vocab.txt'}", "--dupe_factor=2"]
+    command += ["--output_compression=gzip"]
+    subprocess.run(command, cwd=repo, check=True, timeout=60, capture_output=True)
+    assert path.read_bytes()[:2] == b"\x1f\x8b"
+    flags = {"input_file": path, "eval_input_file": path, "do_eval": True}
+    output = folder.run(num_train_steps=2, **flags)
+    assert "Step 2 of 2: loss" in output
+    lines = (folder.path / "model/eval_results.txt").read_text().splitlines()
+    results = {k: float(v) for k, v in (line.split(" = ") for line in lines)}
+    assert results["global_step"] == 2
+    untrained = math.log(CONFIG["vocab_size"])
+    assert results["masked_lm_loss"] == pytest.approx(untrained, abs=0.3)
 
 
 def test_init_checkpoint_with_another_vocabulary_beside_it_stops(folder, testdata):
