@@ -15,7 +15,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from tests.test_beam import PIPELINE_OPTIONS
+from tests.beam_kit import PIPELINE_OPTIONS
 
 pytestmark = pytest.mark.slow
 

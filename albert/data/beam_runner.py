@@ -16,6 +16,7 @@ import tempfile
 from typing import Callable, Collection, Iterator, NamedTuple, Optional, Sequence
 
 import apache_beam as beam
+from absl import logging
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from albert.config.pretraining_data import PretrainingDataConfig
@@ -169,8 +170,8 @@ def _make_shards(
     """Run the pipeline, and return what its workers have answered.
 
     Raises:
-        UserError: a shard could not be made.
-        Exception: the pipeline failed otherwise; each runner has its own.
+        UserError: a shard could not be made, or the pipeline failed otherwise; what
+            the runner said of that is logged, since each has errors of its own.
     """
     words = None
     if plan.config.jieba_user_dict:
@@ -190,10 +191,14 @@ def _make_shards(
             raise UserError(answer["error"]) from failure
         if "report" in answer:
             made[index] = ShardReport(**answer["report"])
-        elif failure is None:
-            failure = RuntimeError(f"no worker has made {plan.shards[index]}")
-    if failure is not None:
-        raise failure
+    if failure:
+        logging.error("the pipeline failed", exc_info=failure)
+    if len(made) < len(indices):
+        lines = str(failure or "no worker has made the others").splitlines()
+        raise UserError(
+            f"the pipeline failed; {len(made)} of {len(indices)} shards are made, and "
+            f"--resume keeps them: {lines[-1] if lines else type(failure).__name__}"
+        ) from failure
     return made
 
 
