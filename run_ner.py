@@ -15,10 +15,13 @@ val, kept in `best/`.
 
 from __future__ import annotations
 
+import os
+
 from absl import flags
 
 from albert import checkpoint as checkpoints
 from albert import cli
+from albert.config.cluster import VARIABLE, refuse_cluster
 from albert.config.ner import HEADS, FineTuningConfig, NerConfig, NerRunConfig
 from albert.config.training import ReplicaConfig
 from albert.ner_experiment import run_experiment
@@ -119,6 +122,7 @@ def main(extra_arguments: list[str]) -> None:
         warmup_proportion=FLAGS.warmup_proportion,
         random_seed=FLAGS.random_seed,
     )
+    refuse_cluster(os.environ.get(VARIABLE), "run_ner.py")
     replicas = ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas)
     stopped = run_experiment(run, given, tuning, replicas)
     if stopped is not None:

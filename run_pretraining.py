@@ -7,10 +7,13 @@ Example:
 
 from __future__ import annotations
 
+import os
+
 from absl import flags
 
 from albert import checkpoint as checkpoints
 from albert import cli, files
+from albert.config.cluster import VARIABLE, parse_cluster
 from albert.config.pretraining import (
     STAND_IN_EVAL_STEPS,
     HeldOutConfig,
@@ -198,7 +201,8 @@ def main(extra_arguments: list[str]) -> None:
     )
     names = _name_files(extra_arguments)
     training = _configure_training()
-    replicas = ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas, FLAGS.xla)
+    cluster = parse_cluster(os.environ.get(VARIABLE))
+    replicas = ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas, FLAGS.xla, cluster)
     try:
         with sigterm_raises():
             stopped = run_experiment(config, names, training, held_out, replicas)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from absl import logging
 from tensorflow.python import pywrap_tfe
 
+from albert import cluster
 from albert.config.training import ReplicaConfig
 from albert.errors import UserError
 from albert.tasks.task import LossTerm
@@ -19,14 +20,16 @@ class Devices(NamedTuple):
     """The strategy and session settings of a run.
 
     Attributes:
-        strategy: a MirroredStrategy over several devices, None for one.
+        strategy: over several devices, of this machine or of several; None for one.
         session_config: for every session of the run.
         num_replicas: how many copies of the model train together.
+        num_local: how many of them are on this machine and share its input.
     """
 
     strategy: Optional[tf.distribute.Strategy]
     session_config: v1.ConfigProto
     num_replicas: int
+    num_local: int
 
 
 def _session_config(num_cpus: int, xla: bool) -> v1.ConfigProto:
@@ -82,8 +85,17 @@ def one_device_config(config: ReplicaConfig) -> v1.ConfigProto:
     return session_config
 
 
+def join_machines(config: ReplicaConfig) -> None:
+    """Join the cluster where this machine trains with others, see `cluster.join`."""
+    if config.num_machines > 1 and not config.cluster.is_evaluator:
+        kind, count = choose_devices(config)
+        gpus = tf.config.list_physical_devices("GPU")
+        tf.config.set_visible_devices(gpus[: count if kind == "gpu" else 0], "GPU")
+        cluster.join(config.cluster)
+
+
 def make_devices(config: ReplicaConfig) -> Devices:
-    """Choose the devices of a run and log the choice.
+    """Choose the devices of a run, log the choice, and wait for the other machines.
 
     Raises:
         UserError: more GPUs are asked for than are visible.
@@ -91,16 +103,23 @@ def make_devices(config: ReplicaConfig) -> Devices:
     kind, count = choose_devices(config)
     if config.num_cpu_replicas is not None:
         _make_logical_cpus(count)
-    logging.info("Training on %d %s replica(s)", count, kind.upper())
+    total = count * config.num_machines
+    logging.info("Training on %d %s replica(s)", total, kind.upper())
     session_config = _session_config(count if kind == "cpu" else 1, config.xla)
     if kind == "cpu":
         session_config.device_count["GPU"] = 0
         if config.xla:
             pywrap_tfe.TF_SetTfXlaCpuGlobalJit(True)  # else XLA leaves CPUs alone
+    if config.num_machines > 1:
+        join_machines(config)
+        strategy = cluster.join(config.cluster).strategy
+        return Devices(strategy, session_config, total, count)
+    cluster.leave()
     if count == 1:
-        return Devices(None, session_config, 1)
+        return Devices(None, session_config, 1, 1)
     devices = [f"/{kind}:{index}" for index in range(count)]
-    return Devices(tf.distribute.MirroredStrategy(devices), session_config, count)
+    strategy = tf.distribute.MirroredStrategy(devices)
+    return Devices(strategy, session_config, count, count)
 
 
 def micro_batch_size(

@@ -41,6 +41,32 @@ def evaluations_without_gain(history: History) -> int:
     return len(values) - 1 - values.index(min(values)) if values else 0
 
 
+def read_history(output_dir: str) -> list[Mapping[str, Any]]:
+    """Return the evaluations of the model in a folder up to its newest checkpoint."""
+    path = os.path.join(output_dir, EVAL_FOLDER, HISTORY_FILE)
+    done = checkpoints.latest_step(output_dir)
+    if done is None or not os.path.exists(path):
+        return []
+    return cut_history(files.read_json(path), done)
+
+
+def stop_without_gain(
+    history: History, patience: Optional[int], best: Optional[str], stop: StopRequest
+) -> None:
+    """Ask to stop where the evaluations had no gain for `patience` times, if given.
+
+    Args:
+        best: the checkpoint with the best value, for the message.
+    """
+    waited = evaluations_without_gain(history)
+    if patience is not None and waited >= patience:
+        stop.ask(
+            f"early stopping: {BEST_METRIC} on held-out data has not fallen for "
+            f"{waited} evaluations (early_stopping_patience {patience}); the best "
+            f"checkpoint is {best}"
+        )
+
+
 class HeldOutEvaluation:
     """Evaluates a run's checkpoints; to be called after each (see `training.train`)."""
 
@@ -76,10 +102,7 @@ class HeldOutEvaluation:
             keep=config.keep_best_checkpoints,
         )
         self._history_file = os.path.join(self._folder, HISTORY_FILE)
-        self._history: list[Mapping[str, Any]] = []
-        done = checkpoints.latest_step(output_dir)
-        if done is not None and os.path.exists(self._history_file):
-            self._history = cut_history(files.read_json(self._history_file), done)
+        self._history: list[Mapping[str, Any]] = read_history(output_dir)
         self._stop_without_gain()
 
     def after_checkpoint(self, checkpoint: str, step: int) -> None:
@@ -117,10 +140,4 @@ class HeldOutEvaluation:
 
     def _stop_without_gain(self) -> None:
         patience = self._config.early_stopping_patience
-        waited = evaluations_without_gain(self._history)
-        if patience is not None and waited >= patience:
-            self._stop.ask(
-                f"early stopping: {BEST_METRIC} on held-out data has not fallen for "
-                f"{waited} evaluations (early_stopping_patience {patience}); the best "
-                f"checkpoint is {self._best.path}"
-            )
+        stop_without_gain(self._history, patience, self._best.path, self._stop)

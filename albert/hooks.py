@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Callable, Mapping, Sequence
+from typing import Callable, Mapping, Optional, Sequence
 
 import tensorflow as tf
 from absl import logging
@@ -34,7 +34,7 @@ class ProgressHook(v1.train.SessionRunHook):
         self,
         values: Mapping[str, tf.Tensor],
         steps_done: tf.Tensor,
-        output_dir: str,
+        output_dir: Optional[str],
         num_train_steps: int,
         batch_size: int,
         every_steps: int,
@@ -44,7 +44,7 @@ class ProgressHook(v1.train.SessionRunHook):
         Args:
             values: name -> scalar of the global batch, in the order of the log.
             steps_done: the global step after the step.
-            output_dir: where the event file lies.
+            output_dir: where the event file lies; None for no event file.
             num_train_steps: the last step, for the time left.
             batch_size: examples of a step over all replicas.
             every_steps: steps between lines; the first step is logged too.
@@ -63,7 +63,9 @@ class ProgressHook(v1.train.SessionRunHook):
     def begin(self) -> None:
         """Find the global step and the event file."""
         self._global_step = v1.train.get_global_step()
-        self._writer = v1.summary.FileWriterCache.get(self._output_dir)
+        self._writer = None
+        if self._output_dir is not None:
+            self._writer = v1.summary.FileWriterCache.get(self._output_dir)
 
     def after_create_session(self, session, coord) -> None:
         """Take up the step that training starts from."""
@@ -97,6 +99,8 @@ class ProgressHook(v1.train.SessionRunHook):
         logging.info(
             "Step %d of %d: %s", self.step, self._num_train_steps, ", ".join(words)
         )
+        if self._writer is None:
+            return
         summary = v1.Summary(
             value=[v1.Summary.Value(tag=n, simple_value=v) for n, v in values.items()]
         )

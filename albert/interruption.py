@@ -11,6 +11,7 @@ from absl import logging
 # A preempted machine sends SIGTERM, Ctrl-C SIGINT.
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SIGNAL_NAMES = tuple(number.name for number in SIGNALS)
+PEER_STOPS = "another machine"  # the reason, where several train together
 
 
 class StopRequest:
@@ -38,7 +39,7 @@ class Stopped(NamedTuple):
     """A training run that a signal ended before its last step.
 
     Attributes:
-        reason: the signal's name.
+        reason: the signal's name, or that another machine stopped.
         step: the last step done, of `num_train_steps`.
         output_dir: the folder that holds the step's checkpoint.
     """
@@ -117,7 +118,7 @@ def run_until_signal(
     """
     with signals_ask(stop):
         step = run(stop)
-    if stop.reason in SIGNAL_NAMES and step < num_train_steps:
+    if stop.reason in (*SIGNAL_NAMES, PEER_STOPS) and step < num_train_steps:
         return Stopped(stop.reason, step, num_train_steps, output_dir)
     if stop.asked:
         logging.info("Training ended at step %d: %s", step, stop.reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Optional
 
@@ -18,12 +19,16 @@ from albert.config.pretraining import (
 )
 from albert.config.training import ReplicaConfig, TrainingConfig
 from albert.data.damage import find_readable
+from albert.data.input_share import InputShare, deal_files
 from albert.data.inspection import ExpectedRecords, Inspection, check_records
-from albert.evaluation import CheckpointEvaluator, write_results
-from albert.held_out import HeldOutEvaluation
+from albert.distribution import join_machines
+from albert.evaluation import BEST_FOLDER, CheckpointEvaluator, write_results
+from albert.evaluator import follow_training
+from albert.held_out import HeldOutEvaluation, read_history, stop_without_gain
 from albert.interruption import Stopped, StopRequest, run_until_signal
 from albert.model_dir import VocabularyId
 from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
+from albert.run_hooks import OnCheckpoint
 from albert.tasks.pretraining import PretrainingTask
 from albert.tokenization import load_vocabulary
 from albert.training import check_start, train
@@ -61,19 +66,24 @@ def _vocabulary_file(
     return vocabulary.path if same else None
 
 
-def train_model(
+def _watch_held_out(
     task: PretrainingTask,
     build_encoder: EncoderBuilder,
     config: PretrainingConfig,
     held_out: HeldOutConfig,
     training: TrainingConfig,
     replicas: ReplicaConfig,
-) -> Optional[Stopped]:
-    """Train; return how a signal ended it, None where it went as far as it should."""
-    stop = StopRequest()
-    on_checkpoint = None
-    if held_out.eval_every_steps is not None:
-        on_checkpoint = HeldOutEvaluation(
+    stop: StopRequest,
+) -> Optional[OnCheckpoint]:
+    """Return what this machine does with a checkpoint, None for nothing.
+
+    Where another one evaluates, it looks whether that one has seen no gain for long.
+    All machines look at the start, so that none waits for one that does not train.
+    """
+    if held_out.eval_every_steps is None:
+        return None
+    if replicas.cluster is None or replicas.cluster.evaluates:
+        return HeldOutEvaluation(
             lambda: CheckpointEvaluator(
                 task,
                 build_encoder,
@@ -86,10 +96,40 @@ def train_model(
             training.num_train_steps,
             stop,
         ).after_checkpoint
+
+    def look(*_) -> None:
+        best = os.path.join(training.output_dir, BEST_FOLDER)
+        history = read_history(training.output_dir)
+        stop_without_gain(history, held_out.early_stopping_patience, best, stop)
+
+    look()
+    return look
+
+
+def train_model(
+    task: PretrainingTask,
+    build_encoder: EncoderBuilder,
+    config: PretrainingConfig,
+    held_out: HeldOutConfig,
+    training: TrainingConfig,
+    replicas: ReplicaConfig,
+) -> Optional[Stopped]:
+    """Train, or evaluate what others train, as TF_CONFIG says.
+
+    Returns:
+        How a signal ended it, None where it went as far as it should.
+    """
+    stop = StopRequest()
+    on_checkpoint = _watch_held_out(
+        task, build_encoder, config, held_out, training, replicas, stop
+    )
+    run = functools.partial(train, task, build_encoder, training, replicas)
+    if replicas.cluster is not None and replicas.cluster.is_evaluator:
+        run = functools.partial(
+            follow_training, training.output_dir, training.num_train_steps
+        )
     return run_until_signal(
-        lambda stop: train(
-            task, build_encoder, training, replicas, on_checkpoint, stop
-        ),
+        lambda stop: run(on_checkpoint, stop),
         stop,
         training.num_train_steps,
         training.output_dir,
@@ -146,17 +186,24 @@ def run_experiment(
         UserError: a file, a flag, a device or a checkpoint is wrong or does not fit.
     """
     model = load_albert_config(files.config_file, "bert_config_file")
+    if config.do_train:
+        join_machines(replicas)
     found, readable = inspect_records(config, files, model)
+    cluster = replicas.cluster
+    share = InputShare(files.train_files)
+    if cluster is not None and not cluster.is_evaluator:
+        share = deal_files(files.train_files, cluster.index, cluster.size)
     task = PretrainingTask(
         model,
         found.max_seq_length,
         found.max_predictions_per_seq,
-        files.train_files,
+        share.files,
         files.eval_files or files.train_files,
         config.shuffle_buffer,
         training.random_seed,
         readable,
         config.length_buckets,
+        (share.index, share.count),
     )
     build_encoder = make_encoder_builder(model)
     output_dir = training.output_dir
@@ -165,13 +212,17 @@ def run_experiment(
             model_dir.check_pair(model, found.vocabulary, training.init_checkpoint)
         model_dir.check_output_dir(output_dir)
         model_dir.check_same_model(output_dir, model, found.vocabulary)
-        check_start(task, build_encoder, training, replicas)
-        vocabulary_file = _vocabulary_file(files.vocab_file, found.vocabulary)
-        model_dir.prepare(output_dir, model, found.vocabulary, vocabulary_file)
+        if cluster is None or not cluster.is_evaluator:
+            check_start(task, build_encoder, training, replicas)
+        if cluster is None or cluster.is_chief:
+            vocabulary_file = _vocabulary_file(files.vocab_file, found.vocabulary)
+            model_dir.prepare(output_dir, model, found.vocabulary, vocabulary_file)
         stopped = train_model(task, build_encoder, config, held_out, training, replicas)
         if stopped is not None:
             return stopped
-    if config.do_eval:
+    if config.do_eval and cluster is not None and not cluster.evaluates:
+        logging.info("Evaluation is left to another machine")
+    elif config.do_eval:
         # Not before training, which may make it: the best, the newest.
         checkpoint = checkpoints.resolve(
             files.eval_checkpoint or output_dir,

@@ -10,6 +10,7 @@ one update a step, and no accumulator outlives the step.
 from __future__ import annotations
 
 import functools
+import types
 from typing import Mapping, NamedTuple, Optional
 
 import tensorflow as tf
@@ -33,6 +34,7 @@ class TrainStep(NamedTuple):
         gradients: name of a variable -> this replica's part of its gradient.
         train_op: makes the update and counts it in the global step.
         steps_done: int64 scalar, the global step after `train_op`.
+        summed: what was given to be summed over all replicas.
     """
 
     loss: tf.Tensor
@@ -40,6 +42,7 @@ class TrainStep(NamedTuple):
     gradients: Mapping[str, tf.Tensor]
     train_op: tf.Operation
     steps_done: tf.Tensor
+    summed: Mapping[str, tf.Tensor] = types.MappingProxyType({})
 
 
 class _Sums(NamedTuple):
@@ -125,12 +128,15 @@ def build_train_step(
     build_encoder: EncoderBuilder,
     features: Features,
     config: TrainingConfig,
+    summed: Mapping[str, tf.Tensor] = types.MappingProxyType({}),
 ) -> TrainStep:
     """Build the step of the current replica, variables included.
 
     Args:
         features: a batch of `Task.read`; with gradient accumulation the dimension of
             micro-batches comes first.
+        summed: name -> float32 scalar of this replica, to be summed over all with the
+            losses.
     """
     if config.precision != "float32":
         dtype = tf.as_dtype(config.precision)
@@ -157,11 +163,16 @@ def build_train_step(
         list(zip(sums.gradients, variables)), step
     )
     terms = {**whole.losses, **whole.ratios}
-    epsilons = [term.epsilon for term in terms.values()]
-    means = distribution.global_means(sums.totals, sums.weights, epsilons)
+    epsilons = [term.epsilon for term in terms.values()] + [1.0] * len(summed)
+    means = distribution.global_means(
+        tf.concat([sums.totals, list(summed.values())], axis=0),
+        tf.pad(sums.weights, [[0, len(summed)]]),
+        epsilons,
+    )
     # Every replica must take part in the sum of the means, read there or not.
     train_op = tf.group(train_op, means)
-    named = dict(zip(terms, tf.unstack(means)))
+    named = dict(zip([*terms, *summed], tf.unstack(means)))
+    summed = {name: named.pop(name) for name in summed}
     total = tf.add_n([named[name] for name in whole.losses])
     values = {"loss": total, **named, "learning_rate": rate}
     if loss_scale is not None:
@@ -174,4 +185,4 @@ def build_train_step(
     if loss_scale is not None:
         # An Estimator ends training at a loss of NaN; the optimizer decides here.
         loss = tf.where(tf.math.is_finite(loss), loss, tf.zeros_like(loss))
-    return TrainStep(loss, values, gradients, train_op, steps_done)
+    return TrainStep(loss, values, gradients, train_op, steps_done, summed)

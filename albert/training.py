@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from typing import Callable, Optional, Sequence
+from typing import Callable, Optional
 
 import tensorflow as tf
 from absl import logging
 
 from albert import checkpoint as checkpoints
-from albert import distribution, failures, hooks
+from albert import distribution, failures
+from albert.cluster import check_same_start, join, wait_for_chief
 from albert.config.training import ReplicaConfig, TrainingConfig, advise_on_rate
-from albert.data.iteration import read_arrays
 from albert.errors import UserError
 from albert.interruption import StopRequest
 from albert.modeling.encoder import EncoderBuilder
-from albert.tasks.task import TRAIN, Features, RecordPlace, Task
-from albert.train_step import TrainStep, build_train_step
+from albert.run_hooks import OnCheckpoint, RunHooks
+from albert.tasks.task import TRAIN, Features, Task
+from albert.train_step import build_train_step
+from albert.training_input import TrainingInput
 
 v1 = tf.compat.v1
-
-OnCheckpoint = Callable[[str, int], None]
-
-_MOST_PASSED_OVER = 20_000_000  # examples
 
 
 def model_shapes(task: Task, build_encoder: EncoderBuilder) -> dict[str, list[int]]:
@@ -39,23 +36,25 @@ def _make_model_fn(
     build_encoder: EncoderBuilder,
     config: TrainingConfig,
     plan: Optional[checkpoints.InitialisationPlan],
-    watch: Callable[[TrainStep], hooks.ProgressHook],
-    chief_hooks: Sequence[v1.train.SessionRunHook],
+    attendants: RunHooks,
 ):
     """Return the model_fn of training; it runs once in each replica."""
 
     def model_fn(features: Features, mode: str) -> tf.estimator.EstimatorSpec:
-        step = build_train_step(task, build_encoder, features, config)
+        agreement = attendants.agree()
+        said = agreement.said if agreement is not None else {}
+        step = build_train_step(task, build_encoder, features, config, said)
         if plan is not None:
             checkpoints.initialise(plan)
+        hooks = attendants.attend(step, agreement)
         return tf.estimator.EstimatorSpec(
             mode,
             # An Estimator sums what the replicas report; this share of each makes the
             # sum the loss of the global batch.
             loss=step.loss,
             train_op=step.train_op,
-            training_hooks=[watch(step)],
-            training_chief_hooks=chief_hooks,
+            training_hooks=hooks.all,
+            training_chief_hooks=hooks.chief,
         )
 
     return model_fn
@@ -74,8 +73,11 @@ def check_start(
             start or resume from is of another model or optimizer.
     """
     _, count = distribution.choose_devices(replicas)
-    parts = config.gradient_accumulation_steps
-    distribution.micro_batch_size(config.train_batch_size, count, parts)
+    distribution.micro_batch_size(
+        config.train_batch_size,
+        count * replicas.num_machines,
+        config.gradient_accumulation_steps,
+    )
     newest = tf.train.latest_checkpoint(config.output_dir)
     if newest is None and config.init_checkpoint is None:
         return
@@ -130,79 +132,17 @@ def _run_config(
     )
 
 
-def batches_to_pass_over(seen: int, batch_size: int) -> int:
-    """Return how many batches of the input a resumed run passes over.
-
-    Those that were seen, as long as this is quick: reading them takes 10 to 40
-    microseconds an example. From 20,000,000 examples on it counts from 0 again, so the
-    run goes on at another place of the same order.
-    """
-    return seen % max(1, _MOST_PASSED_OVER // batch_size)
-
-
-def _checkpoint_hook(
-    config: TrainingConfig, on_checkpoint: OnCheckpoint, stop: StopRequest
-) -> hooks.CheckpointHook:
-    prefix = os.path.join(config.output_dir, "model.ckpt")
-    every = [config.save_checkpoints_steps, config.eval_every_steps]
-    return hooks.CheckpointHook(
-        config.output_dir,
-        [steps for steps in every if steps],
-        hooks.CheckpointListener(prefix, on_checkpoint, stop),
-    )
-
-
-def _make_reader(
-    task: Task, config: TrainingConfig, batch_size: int, start: int
-) -> Callable[[], tf.data.Dataset]:
-    """Return what reads the batches from step `start` on, see `train`."""
-    parts = config.gradient_accumulation_steps
-    seen = start * (config.train_batch_size // batch_size)
-    passed_over = batches_to_pass_over(seen, batch_size)
-    if passed_over:
-        logging.info("Passing over %d examples", passed_over * batch_size)
-
-    def read() -> tf.data.Dataset:
-        dataset = task.read(TRAIN, batch_size).skip(passed_over)
-        return dataset.batch(parts, drop_remainder=True) if parts > 1 else dataset
-
-    return read
-
-
-def _find_records_of_step(
-    task: Task,
-    config: TrainingConfig,
+def _train_with_others(
+    estimator: tf.estimator.Estimator,
     read: Callable[[], tf.data.Dataset],
-    done: int,
-    num_replicas: int,
-) -> list[RecordPlace]:
-    """Return where the records of the step after `done` steps of this run lie."""
-
-    def last_step() -> tf.data.Dataset:
-        dataset = read().skip(done * num_replicas).take(num_replicas)
-        return dataset.unbatch() if config.gradient_accumulation_steps > 1 else dataset
-
-    return task.find_records(read_arrays(last_step, config.random_seed))
-
-
-def _make_watch(
-    config: TrainingConfig, watching: list[hooks.ProgressHook]
-) -> Callable[[TrainStep], hooks.ProgressHook]:
-    """Return what makes a step's progress hook, and adds it to `watching`."""
-
-    def watch(step: TrainStep) -> hooks.ProgressHook:
-        hook = hooks.ProgressHook(
-            step.values,
-            step.steps_done,
-            config.output_dir,
-            config.num_train_steps,
-            config.train_batch_size,
-            config.log_every_steps,
-        )
-        watching.append(hook)
-        return hook
-
-    return watch
+    num_train_steps: int,
+) -> None:
+    """Train as one of several machines; evaluation is not the Estimator's."""
+    tf.estimator.train_and_evaluate(
+        estimator,
+        tf.estimator.TrainSpec(read, max_steps=num_train_steps),
+        tf.estimator.EvalSpec(read),  # asked for, and used by evaluators only
+    )
 
 
 def train(
@@ -216,7 +156,7 @@ def train(
     """Train, or go on training, in `config.output_dir`.
 
     A resumed run goes on with the examples that would have come next: it passes over as
-    many batches as the steps before took (see `batches_to_pass_over`). Where the task
+    many batches as the steps before took (see `albert.training_input`). Where the task
     reads the same in each run (the same files, seed, shuffle buffer and buckets), the
     input is that of a run that was never stopped; with another batch size it goes on at
     the same number of steps of that size. Steps that float16 skipped are not counted,
@@ -238,59 +178,54 @@ def train(
             or gradient is not finite (no variable takes it up); a file cannot be
             written or read; a record is damaged. The checkpoints written before stay.
     """
+    start, plan = _plan_start(task, build_encoder, config)
+    cluster = replicas.cluster if replicas.num_machines > 1 else None
+    if cluster is not None:
+        check_same_start(cluster, start)
+    stop = StopRequest() if stop is None else stop
+    if start >= config.num_train_steps or stop.asked:
+        return start
+    advice = advise_on_rate(config)
+    if advice is not None:
+        logging.warning(advice)
     devices = distribution.make_devices(replicas)
     batch_size = distribution.micro_batch_size(
         config.train_batch_size,
         devices.num_replicas,
         config.gradient_accumulation_steps,
     )
-    start, plan = _plan_start(task, build_encoder, config)
-    stop = StopRequest() if stop is None else stop
-    if start >= config.num_train_steps or stop.asked:
-        return start
-    checkpoints.remove_unfinished(config.output_dir)
-    advice = advise_on_rate(config)
-    if advice is not None:
-        logging.warning(advice)
-    watching: list[hooks.ProgressHook] = []
-
-    def after_checkpoint(path: str, step: int) -> None:
-        logging.info("Saved checkpoint %s", path)
-        if on_checkpoint is not None:
-            on_checkpoint(path, step)
-
+    source = TrainingInput(task, config, batch_size, devices.num_local, start)
+    if cluster is None or cluster.is_chief:
+        checkpoints.remove_unfinished(config.output_dir)
+    watch = join(cluster).watch if cluster is not None else None
+    attendants = RunHooks(config, stop, on_checkpoint, cluster, watch)
     estimator = tf.estimator.Estimator(
-        _make_model_fn(
-            task,
-            build_encoder,
-            config,
-            plan,
-            _make_watch(config, watching),
-            [_checkpoint_hook(config, after_checkpoint, stop)],
-        ),
+        _make_model_fn(task, build_encoder, config, plan, attendants),
         config=_run_config(config, devices),
     )
-    read = _make_reader(task, config, batch_size, start)
     try:
-        estimator.train(
-            read,
-            max_steps=config.num_train_steps,
-            hooks=[hooks.StopHook(stop)],
-        )
+        if cluster is None:
+            estimator.train(source.read, max_steps=config.num_train_steps)
+        else:
+            _train_with_others(estimator, source.read, config.num_train_steps)
     except Exception as error:
-        step = max((hook.step for hook in watching), default=start) + 1
-        done = max((hook.batches for hook in watching), default=0)
-        source = failures.InputSource(
-            lambda: task.find_bad_input(TRAIN),
-            lambda: _find_records_of_step(
-                task, config, read, done, devices.num_replicas
+        if watch is not None:
+            watch.stop()  # what ends this machine has its own explanation
+        explained = failures.explain_training(
+            error,
+            attendants.last_step(start) + 1,
+            config.output_dir,
+            failures.InputSource(
+                lambda: task.find_bad_input(TRAIN),
+                lambda: source.find_records(attendants.num_batches),
             ),
         )
-        explained = failures.explain_training(error, step, config.output_dir, source)
         if explained is None:
             raise
         raise explained from error
-    end = checkpoints.latest_step(config.output_dir)
+    end = attendants.last_step(start)
+    if cluster is not None and not cluster.is_chief:
+        wait_for_chief(cluster, lambda: checkpoints.latest_step(config.output_dir), end)
     if end < config.num_train_steps and not stop.asked:
         raise UserError(
             f"training ended at step {end} of {config.num_train_steps}: the input "

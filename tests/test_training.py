@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert import training
+from albert import training, training_input
 from albert.config.training import ReplicaConfig, TrainingConfig, advise_on_rate
 from albert.errors import UserError
 from albert.interruption import StopRequest
@@ -301,4 +301,4 @@ def test_the_warning_is_in_the_log(config, caplog):
     ],
 )
 def test_what_a_resumed_run_passes_over_is_bounded(seen, batch, passed_over):
-    assert training.batches_to_pass_over(seen, batch) == passed_over
+    assert training_input.batches_to_pass_over(seen, batch) == passed_over

@@ -7,6 +7,7 @@ import math
 from typing import Optional
 
 from albert.config.checks import check_choice, check_range
+from albert.config.cluster import ClusterConfig
 from albert.errors import UserError
 
 OPTIMIZERS = ("lamb", "adamw")
@@ -105,17 +106,30 @@ class ReplicaConfig:
         num_gpus: GPUs to use; None for all that are visible, 0 for none.
         num_cpu_replicas: logical CPU devices to use in place of GPUs, or None.
         xla: whether XLA compiles what it can of the graph.
+        cluster: the machines that train together, or None; each has as many devices.
     """
 
     num_gpus: Optional[int] = None
     num_cpu_replicas: Optional[int] = None
     xla: bool = False
+    cluster: Optional[ClusterConfig] = None
+
+    @property
+    def num_machines(self) -> int:
+        """How many machines train together."""
+        return self.cluster.size if self.cluster else 1
 
     def __post_init__(self) -> None:
         if self.num_gpus is not None:
             check_range("num_gpus", self.num_gpus, low=0)
         if self.num_cpu_replicas is not None:
             check_range("num_cpu_replicas", self.num_cpu_replicas, low=1)
+            if self.num_machines > 1 and self.num_cpu_replicas > 1:
+                raise UserError(
+                    "num_cpu_replicas divides the CPU of one machine; each of "
+                    f"{self.num_machines} machines trains one replica on its CPU, with "
+                    "num_gpus 0"
+                )
             if self.num_gpus:
                 raise UserError(
                     "num_cpu_replicas is for machines without GPUs; "

@@ -36,6 +36,7 @@ class PretrainingTask(Task):
         seed: int = 12345,
         readable: damage.Readable = types.MappingProxyType({}),
         length_buckets: bool = True,
+        record_share: tuple[int, int] = (0, 1),
     ):
         """Keep what to read; the files were checked (see `albert.data.inspection`).
 
@@ -48,6 +49,8 @@ class PretrainingTask(Task):
             readable: damaged files, and what to read of them; others are read whole.
             length_buckets: whether batches hold examples of like length in training,
                 and are trimmed to it.
+            record_share: the records i of each training file with i % count = index,
+                for (index, count), are trained on; see `albert.data.input_share`.
         """
         self._config = config
         self._spec = records.feature_spec(max_seq_length, max_predictions_per_seq)
@@ -56,6 +59,7 @@ class PretrainingTask(Task):
         self._shuffle_buffer = shuffle_buffer
         self._seed = seed
         self._length_buckets = length_buckets
+        self._record_share = record_share
         self._readable = readable
         self._expected = inspection.ExpectedRecords(
             max_seq_length, max_predictions_per_seq, config.vocab_size
@@ -72,13 +76,20 @@ class PretrainingTask(Task):
                 self._shuffle_buffer,
                 self._seed,
                 self._length_buckets,
-                open_file,
+                self._take_share(open_file),
             )
         return read_in_order(self._eval_files, self._spec, batch_size, open_file)
 
     def _make_opener(self) -> OpenFile:
         packed = packing.find_packed((*self._train_files, *self._eval_files))
         return damage.record_opener(self._readable, packed)
+
+    def _take_share(self, open_file: OpenFile) -> OpenFile:
+        """Return what opens a file and keeps this machine's records of it."""
+        index, count = self._record_share
+        if count == 1:
+            return open_file
+        return lambda path: open_file(path).shard(count, index)
 
     def find_bad_input(self, mode: str) -> Optional[str]:
         """See `Task.find_bad_input`."""
