@@ -46,6 +46,25 @@ def test_value_and_gradient_are_those_of_the_formula(function, reference):
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize("spread", [1.0, 300.0])
+def test_cross_entropy_is_that_of_the_formula_wide_logits_included(spread):
+    rng = np.random.default_rng(6)
+    logits = np.float32(spread * rng.standard_normal((40, 300)))
+    labels, upstream = rng.integers(0, 300, 40), np.float32(rng.random(40))
+    x = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        losses = layers.cross_entropy(x, tf.constant(labels))
+    gradient = tape.gradient(losses, x, output_gradients=tf.constant(upstream))
+    logits = logits.astype(np.float64)
+    sums = np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+    one_hot = np.eye(300)[labels]
+    wanted = (sums - logits)[one_hot > 0]
+    np.testing.assert_allclose(losses, wanted, rtol=1e-6, atol=1e-6)
+    wanted = (np.exp(logits - sums) - one_hot) * upstream[:, np.newaxis]
+    np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-6)
+
+
 def test_gelu_far_from_zero_is_the_identity_or_nothing():
     x = tf.constant([-60.0, -20.0, 0.0, 20.0, 60.0])
     with tf.GradientTape() as tape:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from albert.config.model import AlbertConfig
 from albert.data import damage, inspection, packing, records
-from albert.modeling import heads
+from albert.modeling import heads, layers
 from albert.tasks.pretraining_input import OpenFile, read_in_order, read_shuffled, trim
 from albert.tasks.record_search import find_examples
 from albert.tasks.task import TRAIN, Features, LossTerm, RecordPlace, Task, TaskOutput
@@ -126,9 +126,7 @@ class PretrainingTask(Task):
         lm_logits = heads.masked_lm_logits(hidden, encoded.token_decoder, self._config)
         lm_labels = tf.reshape(features["masked_lm_ids"], [-1])
         lm_weights = tf.reshape(features["masked_lm_weights"], [-1])
-        lm_losses = lm_weights * tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=lm_labels, logits=lm_logits
-        )
+        lm_losses = lm_weights * layers.cross_entropy(lm_logits, lm_labels)
         order_logits = heads.sentence_order_logits(
             encoded.pooled, self._config.initializer_range
         )
