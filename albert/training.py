@@ -180,10 +180,14 @@ def train(
     """
     start, plan = _plan_start(task, build_encoder, config)
     cluster = replicas.cluster if replicas.num_machines > 1 else None
+    watch = None
     if cluster is not None:
+        watch = join(cluster).watch
         check_same_start(cluster, start)
     stop = StopRequest() if stop is None else stop
     if start >= config.num_train_steps or stop.asked:
+        if watch is not None:
+            watch.stop()  # the others have nothing to train, either
         return start
     advice = advise_on_rate(config)
     if advice is not None:
@@ -197,7 +201,6 @@ def train(
     source = TrainingInput(task, config, batch_size, devices.num_local, start)
     if cluster is None or cluster.is_chief:
         checkpoints.remove_unfinished(config.output_dir)
-    watch = join(cluster).watch if cluster is not None else None
     attendants = RunHooks(config, stop, on_checkpoint, cluster, watch)
     estimator = tf.estimator.Estimator(
         _make_model_fn(task, build_encoder, config, plan, attendants),

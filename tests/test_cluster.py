@@ -318,6 +318,11 @@ def test_a_killed_machine_ends_the_others_and_the_run_resumes(
     for machine in again:
         assert machine.steps == list(range(newest + 1, newest + 31))
     assert max(saved_steps(tmp_path / "model")) == newest + 30
+    # Nothing to train: the chief evaluates, and does not miss those that have ended.
+    again = [start(cluster, name, do_eval=True, **asked) for name in cluster]
+    assert [machine.wait() for machine in again] == [0, 0]
+    results = (tmp_path / "model/eval_results.txt").read_text()
+    assert f"global_step = {newest + 30}" in results
 
 
 @pytest.mark.slow

@@ -95,6 +95,14 @@ def test_json_lines_are_a_document_each(tmp_path, packed):
     assert found == [["一。", "二。"], ["三", "四；", "五"]]
 
 
+def test_half_a_surrogate_pair_is_a_lost_character(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(r'{"text": "\ud83d\ude00\u597d\ud83d\u3002\ude00"}' + "\n")
+    assert list(sources.read_documents([str(path)], "text")) == [
+        ["\U0001f600\u597d\ufffd\u3002", "\ufffd"]
+    ]
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -23,7 +23,6 @@ from albert.data import records, spool
 from albert.errors import UserError
 
 _PLAIN = CompressionTypes.UNCOMPRESSED
-_SURROGATES = "surrogatepass"  # which the text of JSON lines may hold
 
 
 def is_local(path: str) -> bool:
@@ -44,15 +43,14 @@ def check_output_file(path: str, flag: str) -> None:
 
 def encode_json(value: Any) -> bytes:
     """Return a value as one line of JSON."""
-    text = json.dumps(value, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", _SURROGATES)
+    return (json.dumps(value, ensure_ascii=False) + "\n").encode()
 
 
 def read_json_lines(path: str) -> Iterator[Any]:
     """Yield the values that `encode_json` made."""
     with FileSystems.open(path, compression_type=_PLAIN) as file:
         for line in file:
-            yield json.loads(line.decode("utf-8", _SURROGATES))
+            yield json.loads(line)
 
 
 def read_json(path: str) -> Optional[Any]:

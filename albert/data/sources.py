@@ -15,6 +15,9 @@ from albert.data import documents
 from albert.errors import UserError
 
 _CHUNK_BYTES = 1 << 20
+# JSON can name half of a surrogate pair, which is no character and cannot be written.
+# U+FFFD stands for one that is lost, and tokenisation drops it.
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 # A sentence ends after 。！？； and the closing quotes and brackets that follow, but
 # not at a 。 between digits, as in a badly scanned 3。5; a full stop (3.5) ends none.
 _END = "(?:[！？；]|(?<![0-9])。|。(?![0-9]))"
@@ -79,7 +82,7 @@ def _read_json_documents(
         text = value[text_field]
         if not isinstance(text, str):
             raise UserError(f"{where}: the field {text_field!r} is not a string")
-        sentences = split_sentences(text)
+        sentences = split_sentences(_HALF_PAIR.sub("\ufffd", text))
         if sentences:
             yield sentences
 
