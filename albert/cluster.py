@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import signal
 import socket
 import sys
 import threading
 import time
-from typing import Callable, Iterator, Mapping, NamedTuple, NoReturn, Optional
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, NoReturn
 
 import tensorflow as tf
 from absl import logging
@@ -29,13 +30,13 @@ v1 = tf.compat.v1
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_FOR_AN_ANSWER = 10.0
-_SECONDS_FOR_A_FILE = 60.0  # until all machines see what one has written
-_LOOKS_WITHOUT_ANSWER = 6  # a machine that is gone answers nothing at all
+_SECONDS_OF_SILENCE = 60.0  # of a machine that is gone with its network
+_REFUSALS = 2  # looks in a row
 _ADVICE = (
     "start the same command on every machine again: training goes on from the newest "
     "checkpoint"
 )
-_VOTES, _START = "votes_to_stop", "start_step"
+_VOTES = "votes_to_stop"
 
 
 @contextlib.contextmanager
@@ -64,8 +65,8 @@ def _end_process(message: str) -> NoReturn:
 class PeerWatch:
     """Looks every second whether the other machines' processes are still there.
 
-    A machine counts as gone when it was there before and refuses a connection (its
-    process has ended), or does not answer for a minute.
+    A machine that was there counts as gone when it refuses connections (its process
+    has ended), or has not answered for a minute.
     """
 
     def __init__(
@@ -81,13 +82,19 @@ class PeerWatch:
         self._cluster = cluster
         self._end = end
         self._ended = threading.Event()
-        self._silent = {i: 0 for i in range(cluster.size) if i != cluster.index}
-        self._seen: set[int] = set()
+        self._peers = [i for i in range(cluster.size) if i != cluster.index]
+        self._refused = dict.fromkeys(self._peers, 0)  # looks in a row
+        self._answered: dict[int, float] = {}  # when a machine was there last
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def start(self) -> None:
         """Begin to look."""
         self._thread.start()
+
+    def all_are_there(self) -> None:
+        """Take note that every machine was there just now."""
+        for index in self._peers:
+            self._answered[index] = time.monotonic()
 
     def stop(self) -> None:
         """Look no more: the others may end now."""
@@ -95,19 +102,21 @@ class PeerWatch:
 
     def _is_gone(self, index: int) -> bool:
         try:
-            if not _is_listening(self._cluster.trainers[index], _SECONDS_FOR_AN_ANSWER):
-                return index in self._seen
-        except OSError:
-            self._silent[index] += 1
-            return index in self._seen and self._silent[index] >= _LOOKS_WITHOUT_ANSWER
-        self._seen.add(index)
-        self._silent[index] = 0
-        return False
+            there = _is_listening(self._cluster.trainers[index])
+        except OSError:  # no answer, or no way to it: the network may come back
+            there = None
+        if there:
+            self._answered[index] = time.monotonic()
+        self._refused[index] = self._refused[index] + 1 if there is False else 0
+        if index not in self._answered:
+            return False
+        silence = time.monotonic() - self._answered[index]
+        return self._refused[index] >= _REFUSALS or silence > _SECONDS_OF_SILENCE
 
     def _watch(self) -> None:
         while not self._ended.wait(_SECONDS_BETWEEN_LOOKS):
-            gone = [index for index in self._silent if self._is_gone(index)]
-            if gone and not self._ended.wait(_SECONDS_BETWEEN_LOOKS):  # ending as well?
+            gone = [index for index in self._peers if self._is_gone(index)]
+            if gone and not self._ended.is_set():
                 names = ", ".join(map(self._cluster.name, gone))
                 self._end(f"{names} is gone; {_ADVICE}")
                 return
@@ -135,67 +144,98 @@ def join(cluster: ClusterConfig) -> Membership:
     )
     watch = PeerWatch(cluster)
     watch.start()
-    with _signals_end_the_process():
-        return Membership(tf.distribute.MultiWorkerMirroredStrategy(), watch)
+    try:
+        with _signals_end_the_process():
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except (tf.errors.OpError, RuntimeError) as error:
+        watch.stop()
+        first = str(error).splitlines()[0]
+        raise UserError(
+            f"{cluster.name(cluster.index)} cannot join the others: {first}"
+        ) from error
+    watch.all_are_there()
+    return Membership(strategy, watch)
 
 
-def _is_listening(address: str, timeout: float) -> bool:
+def _is_listening(address: str) -> bool:
     """Whether a process takes connections; OSError where that cannot be told."""
     host, _, port = address.rpartition(":")
     try:
         # [::1]:2222 is an address, too.
-        socket.create_connection((host.strip("[]"), int(port)), timeout).close()
+        there = (host.strip("[]"), int(port))
+        socket.create_connection(there, _SECONDS_FOR_AN_ANSWER).close()
     except ConnectionRefusedError:
         return False
     return True
 
 
 def wait_for_chief(
-    cluster: ClusterConfig, latest_step: Callable[[], Optional[int]], step: int
+    cluster: ClusterConfig, saved_step: Callable[[], int], step: int
 ) -> None:
     """Wait until the chief has saved a step, so that no machine ends before.
 
     Args:
-        latest_step: returns the step of the newest checkpoint.
+        saved_step: returns the step of the newest checkpoint, 0 without one.
 
     Raises:
         UserError: the chief is gone, and a minute later still there is no checkpoint.
     """
-    refused = 0
-    while (latest_step() or 0) < step:
+    last_seen = time.monotonic()
+    was_gone = False  # for good: a chief that is started again has not this step
+    while saved_step() < step:
         with contextlib.suppress(OSError):
-            refused = (
-                0
-                if _is_listening(cluster.trainers[0], _SECONDS_FOR_AN_ANSWER)
-                else refused + 1
-            )
-        if refused > _SECONDS_FOR_A_FILE / _SECONDS_BETWEEN_LOOKS:
+            was_gone = was_gone or not _is_listening(cluster.trainers[0])
+            if not was_gone:
+                last_seen = time.monotonic()
+        if time.monotonic() - last_seen > _SECONDS_OF_SILENCE:
             raise UserError(
                 f"{cluster.name(0)} is gone, and step {step} was not saved; {_ADVICE}"
             )
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
-def check_same_start(cluster: ClusterConfig, step: int) -> None:
-    """Compare the steps that the machines start from, each by its own view of files.
-
-    Where some restored a checkpoint and some did not, they would wait for one another.
+def exchange(cluster: ClusterConfig, what: str, value: str) -> list[str]:
+    """Tell the other machines a value, and return those of all; each thing once.
 
     Raises:
-        UserError: they differ.
+        UserError: the others cannot be asked.
     """
-
     join(cluster)
-    board = context.context()  # the only way to tell others something outside a graph
-    board.set_config_key_value(f"{_START}/{cluster.index}", str(step))
-    keys = [f"{_START}/{index}" for index in range(cluster.size)]
-    starts = [int(board.get_config_key_value(key)) for key in keys]
-    if len(set(starts)) > 1:
-        named = (f"{cluster.name(i)} from step {x}" for i, x in enumerate(starts))
-        raise UserError(
-            f"the machines do not start from the same step: {', '.join(named)}; every "
-            "machine must see the same output_dir"
-        )
+    store = context.context()  # the only way to tell others something outside a graph
+    try:
+        store.set_config_key_value(f"{what}/{cluster.index}", value)
+        keys = [f"{what}/{index}" for index in range(cluster.size)]
+        return [_wait_for_value(store, key) for key in keys]
+    except tf.errors.OpError as error:
+        first = str(error).splitlines()[0]
+        raise UserError(f"the other machines cannot be asked: {first}") from error
+
+
+def _wait_for_value(store: context.Context, key: str) -> str:
+    while True:
+        with contextlib.suppress(tf.errors.DeadlineExceededError):
+            # Not for longer: no Python signal handler runs meanwhile.
+            return store.get_config_key_value(key, timeout_in_ms=1000)
+
+
+def compare(cluster: ClusterConfig, what: str, values: Mapping[str, Any]) -> None:
+    """Stop unless some values are the same on all machines.
+
+    Args:
+        what: names the comparison; each is made once.
+        values: name -> what JSON can hold.
+
+    Raises:
+        UserError: one differs; it and two machines are named.
+    """
+    found = [json.loads(x) for x in exchange(cluster, what, json.dumps(dict(values)))]
+    for index, other in enumerate(found):
+        for name in [*found[0], *other]:
+            if other.get(name) != found[0].get(name):
+                raise UserError(
+                    f"the machines differ in {what}, {name}: {cluster.name(0)} has "
+                    f"{found[0].get(name)}, {cluster.name(index)} has {other.get(name)}"
+                )
 
 
 class Agreement(v1.train.SessionRunHook):

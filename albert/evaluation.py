@@ -87,7 +87,7 @@ class CheckpointEvaluator:
         try:
             with self._session.graph.as_default():  # else the Saver takes it for eager
                 self._saver.restore(self._session, checkpoint)
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, ValueError) as error:  # ValueError: it is gone
             first = str(error).splitlines()[0]
             raise UserError(f"checkpoint {checkpoint}: {first}") from error
         self._session.run(self._start)

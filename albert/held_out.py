@@ -105,12 +105,17 @@ class HeldOutEvaluation:
         self._history: list[Mapping[str, Any]] = read_history(output_dir)
         self._stop_without_gain()
 
+    def is_due(self, step: int) -> bool:
+        """Whether the checkpoint of a step is to be evaluated, and was not yet."""
+        last = step == self._num_train_steps
+        if step % self._config.eval_every_steps and not last:
+            return False
+        known = (entry[checkpoints.GLOBAL_STEP] for entry in self._history)
+        return step > 0 and step not in known
+
     def after_checkpoint(self, checkpoint: str, step: int) -> None:
         """Evaluate a checkpoint if its turn has come and it was not evaluated yet."""
-        last = step == self._num_train_steps
-        due = step % self._config.eval_every_steps == 0 or last
-        known = any(entry[checkpoints.GLOBAL_STEP] == step for entry in self._history)
-        if not due or known:
+        if not self.is_due(step):
             return
         if self._evaluator is None:
             self._evaluator = self._make_evaluator()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from absl import logging
 
 from albert import checkpoint as checkpoints
 from albert import model_dir
+from albert.cluster import compare
 from albert.config.model import AlbertConfig, load_albert_config
 from albert.config.pretraining import (
     STAND_IN_EVAL_STEPS,
@@ -19,19 +19,19 @@ from albert.config.pretraining import (
 )
 from albert.config.training import ReplicaConfig, TrainingConfig
 from albert.data.damage import find_readable
-from albert.data.input_share import InputShare, deal_files
+from albert.data.input_shard import InputShard, deal_files
 from albert.data.inspection import ExpectedRecords, Inspection, check_records
 from albert.distribution import join_machines
+from albert.errors import UserError
 from albert.evaluation import BEST_FOLDER, CheckpointEvaluator, write_results
 from albert.evaluator import follow_training
 from albert.held_out import HeldOutEvaluation, read_history, stop_without_gain
 from albert.interruption import Stopped, StopRequest, run_until_signal
 from albert.model_dir import VocabularyId
 from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
-from albert.run_hooks import OnCheckpoint
 from albert.tasks.pretraining import PretrainingTask
 from albert.tokenization import load_vocabulary
-from albert.training import check_start, train
+from albert.training import check_start, has_ended, train
 
 
 def inspect_records(
@@ -66,102 +66,157 @@ def _vocabulary_file(
     return vocabulary.path if same else None
 
 
-def _watch_held_out(
-    task: PretrainingTask,
-    build_encoder: EncoderBuilder,
+class _Run(NamedTuple):
+    """All that a run is made of, once it has been checked."""
+
+    task: PretrainingTask
+    build_encoder: EncoderBuilder
+    model: AlbertConfig
+    vocabulary: Optional[VocabularyId]
+    files: PretrainingFiles
+    config: PretrainingConfig
+    training: TrainingConfig
+    held_out: HeldOutConfig
+    replicas: ReplicaConfig
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether evaluation is this machine's work."""
+        return self.replicas.cluster is None or self.replicas.cluster.evaluates
+
+    @property
+    def is_evaluator(self) -> bool:
+        """Whether this machine only evaluates what others train."""
+        return self.replicas.cluster is not None and self.replicas.cluster.is_evaluator
+
+    def make_evaluator(self, max_batches: Optional[int]) -> CheckpointEvaluator:
+        """Return what evaluates checkpoints of the run."""
+        return CheckpointEvaluator(
+            self.task,
+            self.build_encoder,
+            self.config.eval_batch_size,
+            max_batches=max_batches,
+            replicas=self.replicas,
+        )
+
+
+def _make_task(
+    files: PretrainingFiles,
+    model: AlbertConfig,
+    found: Inspection,
+    readable: dict,
     config: PretrainingConfig,
-    held_out: HeldOutConfig,
     training: TrainingConfig,
     replicas: ReplicaConfig,
-    stop: StopRequest,
-) -> Optional[OnCheckpoint]:
-    """Return what this machine does with a checkpoint, None for nothing.
+) -> PretrainingTask:
+    shard = InputShard(files.train_files)
+    cluster = replicas.cluster
+    if cluster is not None and not cluster.is_evaluator:
+        shard = deal_files(files.train_files, cluster.index, cluster.size)
+    return PretrainingTask(
+        model,
+        found.max_seq_length,
+        found.max_predictions_per_seq,
+        shard.files,
+        files.eval_files or files.train_files,
+        config.shuffle_buffer,
+        training.random_seed,
+        readable,
+        config.length_buckets,
+        (shard.index, shard.num_shards),
+    )
 
-    Where another one evaluates, it looks whether that one has seen no gain for long.
-    All machines look at the start, so that none waits for one that does not train.
+
+def _prepare_training(run: _Run) -> None:
+    """Check all that training needs, and make the model directory.
+
+    Raises:
+        UserError: training cannot start, or another machine sees other files.
     """
-    if held_out.eval_every_steps is None:
+    output_dir, cluster = run.training.output_dir, run.replicas.cluster
+    if run.training.init_checkpoint:
+        checkpoint = run.training.init_checkpoint
+        model_dir.check_pair(run.model, run.vocabulary, checkpoint)
+    model_dir.check_output_dir(output_dir)
+    model_dir.check_same_model(output_dir, run.model, run.vocabulary)
+    if run.is_evaluator:
+        return
+    check_start(run.task, run.build_encoder, run.training, run.replicas)
+    if cluster is None or cluster.is_chief:
+        vocabulary_file = _vocabulary_file(run.files.vocab_file, run.vocabulary)
+        model_dir.prepare(output_dir, run.model, run.vocabulary, vocabulary_file)
+    if run.replicas.num_machines > 1 and not has_ended(run.training):
+        names = run.files.train_files
+        sizes = {os.path.basename(name): os.path.getsize(name) for name in names}
+        compare(cluster, "the bytes of input files", sizes)
+        metadata = os.path.join(output_dir, model_dir.METADATA_FILE)
+        if not os.path.exists(metadata):
+            raise UserError(
+                f"the chief has made its output_dir, but {metadata} is not there: "
+                "every machine must see the same output_dir"
+            )
+
+
+def _watch_held_out(run: _Run, stop: StopRequest) -> Optional[HeldOutEvaluation]:
+    """Return what evaluates while training runs, None where nobody here does."""
+    if run.held_out.eval_every_steps is None or not run.evaluates:
         return None
-    if replicas.cluster is None or replicas.cluster.evaluates:
-        return HeldOutEvaluation(
-            lambda: CheckpointEvaluator(
-                task,
-                build_encoder,
-                config.eval_batch_size,
-                max_batches=config.max_eval_steps,
-                replicas=replicas,
-            ),
-            held_out,
-            training.output_dir,
-            training.num_train_steps,
-            stop,
-        ).after_checkpoint
-
-    def look(*_) -> None:
-        best = os.path.join(training.output_dir, BEST_FOLDER)
-        history = read_history(training.output_dir)
-        stop_without_gain(history, held_out.early_stopping_patience, best, stop)
-
-    look()
-    return look
+    return HeldOutEvaluation(
+        lambda: run.make_evaluator(run.config.max_eval_steps),
+        run.held_out,
+        run.training.output_dir,
+        run.training.num_train_steps,
+        stop,
+    )
 
 
-def train_model(
-    task: PretrainingTask,
-    build_encoder: EncoderBuilder,
-    config: PretrainingConfig,
-    held_out: HeldOutConfig,
-    training: TrainingConfig,
-    replicas: ReplicaConfig,
-) -> Optional[Stopped]:
+def _train(run: _Run) -> Optional[Stopped]:
     """Train, or evaluate what others train, as TF_CONFIG says.
 
     Returns:
         How a signal ended it, None where it went as far as it should.
     """
     stop = StopRequest()
-    on_checkpoint = _watch_held_out(
-        task, build_encoder, config, held_out, training, replicas, stop
-    )
-    run = functools.partial(train, task, build_encoder, training, replicas)
-    if replicas.cluster is not None and replicas.cluster.is_evaluator:
-        run = functools.partial(
-            follow_training, training.output_dir, training.num_train_steps
+    held_out = _watch_held_out(run, stop)
+    output_dir, last_step = run.training.output_dir, run.training.num_train_steps
+
+    def look_at_history(*_) -> None:
+        """Stop where another machine has evaluated without gain for long."""
+        patience = run.held_out.early_stopping_patience
+        best = os.path.join(output_dir, BEST_FOLDER)
+        stop_without_gain(read_history(output_dir), patience, best, stop)
+
+    def work(stop: StopRequest) -> int:
+        if run.is_evaluator:
+            return follow_training(output_dir, last_step, held_out, stop)
+        look_at_history()
+        after = look_at_history if held_out is None else held_out.after_checkpoint
+        return train(
+            run.task, run.build_encoder, run.training, run.replicas, after, stop
         )
-    return run_until_signal(
-        lambda stop: run(on_checkpoint, stop),
-        stop,
-        training.num_train_steps,
-        training.output_dir,
-    )
+
+    return run_until_signal(work, stop, last_step, output_dir)
 
 
-def evaluate_model(
-    task: PretrainingTask,
-    build_encoder: EncoderBuilder,
-    config: PretrainingConfig,
-    checkpoint: str,
-    output_dir: str,
-    on_training_files: bool,
-    replicas: ReplicaConfig,
-) -> None:
+def _evaluate(run: _Run) -> None:
     """Evaluate a checkpoint, log the results and write `eval_results.txt`."""
-    max_batches = config.max_eval_steps
-    if on_training_files:
+    files, output_dir = run.files, run.training.output_dir
+    # Not before training, which may make it: the best, the newest.
+    checkpoint = checkpoints.resolve(
+        files.eval_checkpoint or output_dir,
+        "eval_checkpoint" if files.eval_checkpoint else "output_dir",
+    )
+    model_dir.check_pair(run.model, run.vocabulary, checkpoint)
+    model_dir.make_output_dir(output_dir)
+    max_batches = run.config.max_eval_steps
+    if not files.eval_files:
         max_batches = max_batches or STAND_IN_EVAL_STEPS
         logging.warning(
             "No --eval_input_file: evaluating on %d batches at most of the training "
             "files, which says nothing about unseen text",
             max_batches,
         )
-    evaluator = CheckpointEvaluator(
-        task,
-        build_encoder,
-        config.eval_batch_size,
-        max_batches=max_batches,
-        replicas=replicas,
-    )
-    results = evaluator.evaluate(checkpoint)
+    results = run.make_evaluator(max_batches).evaluate(checkpoint)
     path = os.path.join(output_dir, "eval_results.txt")
     write_results(path, results)
     logging.info("***** Eval results of %s *****", checkpoint)
@@ -186,57 +241,27 @@ def run_experiment(
         UserError: a file, a flag, a device or a checkpoint is wrong or does not fit.
     """
     model = load_albert_config(files.config_file, "bert_config_file")
-    if config.do_train:
+    if config.do_train and not has_ended(training):
         join_machines(replicas)
     found, readable = inspect_records(config, files, model)
-    cluster = replicas.cluster
-    share = InputShare(files.train_files)
-    if cluster is not None and not cluster.is_evaluator:
-        share = deal_files(files.train_files, cluster.index, cluster.size)
-    task = PretrainingTask(
+    run = _Run(
+        _make_task(files, model, found, readable, config, training, replicas),
+        make_encoder_builder(model),
         model,
-        found.max_seq_length,
-        found.max_predictions_per_seq,
-        share.files,
-        files.eval_files or files.train_files,
-        config.shuffle_buffer,
-        training.random_seed,
-        readable,
-        config.length_buckets,
-        (share.index, share.count),
+        found.vocabulary,
+        files,
+        config,
+        training,
+        held_out,
+        replicas,
     )
-    build_encoder = make_encoder_builder(model)
-    output_dir = training.output_dir
     if config.do_train:
-        if training.init_checkpoint:
-            model_dir.check_pair(model, found.vocabulary, training.init_checkpoint)
-        model_dir.check_output_dir(output_dir)
-        model_dir.check_same_model(output_dir, model, found.vocabulary)
-        if cluster is None or not cluster.is_evaluator:
-            check_start(task, build_encoder, training, replicas)
-        if cluster is None or cluster.is_chief:
-            vocabulary_file = _vocabulary_file(files.vocab_file, found.vocabulary)
-            model_dir.prepare(output_dir, model, found.vocabulary, vocabulary_file)
-        stopped = train_model(task, build_encoder, config, held_out, training, replicas)
+        _prepare_training(run)
+        stopped = _train(run)
         if stopped is not None:
             return stopped
-    if config.do_eval and cluster is not None and not cluster.evaluates:
-        logging.info("Evaluation is left to another machine")
+    if config.do_eval and run.evaluates:
+        _evaluate(run)
     elif config.do_eval:
-        # Not before training, which may make it: the best, the newest.
-        checkpoint = checkpoints.resolve(
-            files.eval_checkpoint or output_dir,
-            "eval_checkpoint" if files.eval_checkpoint else "output_dir",
-        )
-        model_dir.check_pair(model, found.vocabulary, checkpoint)
-        model_dir.make_output_dir(output_dir)
-        evaluate_model(
-            task,
-            build_encoder,
-            config,
-            checkpoint,
-            output_dir,
-            not files.eval_files,
-            replicas,
-        )
+        logging.info("Evaluation is left to another machine")
     return None

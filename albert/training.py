@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Callable, Optional
 
 import tensorflow as tf
@@ -9,10 +10,11 @@ from absl import logging
 
 from albert import checkpoint as checkpoints
 from albert import distribution, failures
-from albert.cluster import check_same_start, join, wait_for_chief
+from albert.cluster import compare, exchange, join, wait_for_chief
+from albert.config.cluster import ClusterConfig
 from albert.config.training import ReplicaConfig, TrainingConfig, advise_on_rate
 from albert.errors import UserError
-from albert.interruption import StopRequest
+from albert.interruption import PEER_STOPS, StopRequest
 from albert.modeling.encoder import EncoderBuilder
 from albert.run_hooks import OnCheckpoint, RunHooks
 from albert.tasks.task import TRAIN, Features, Task
@@ -132,6 +134,42 @@ def _run_config(
     )
 
 
+def has_ended(config: TrainingConfig) -> bool:
+    """Whether an earlier run has done all steps."""
+    return (checkpoints.latest_step(config.output_dir) or 0) >= config.num_train_steps
+
+
+def _saved_step(output_dir: str) -> int:
+    """Return the step that the newest checkpoint's name tells, 0 without one."""
+    newest = tf.train.latest_checkpoint(output_dir)
+    return int(newest.rpartition("-")[2]) if newest else 0
+
+
+def _agree_on_start(
+    cluster: ClusterConfig,
+    config: TrainingConfig,
+    replicas: ReplicaConfig,
+    start: int,
+    stop: StopRequest,
+) -> None:
+    """See that all machines do the same; `stop` is asked where one of them was.
+
+    Where only some restored a checkpoint, or one has more devices, they would wait for
+    one another without end.
+
+    Raises:
+        UserError: the machines differ.
+    """
+    _, devices = distribution.choose_devices(replicas)
+    values = {"checkpoint of step": start, "devices": devices}
+    values.update(dataclasses.asdict(config))
+    for name in ("output_dir", "init_checkpoint"):  # a folder may have several names
+        del values[name]
+    compare(cluster, "what they start with", values)
+    if "True" in exchange(cluster, "wish to stop", str(stop.asked)):
+        stop.ask(PEER_STOPS)
+
+
 def _train_with_others(
     estimator: tf.estimator.Estimator,
     read: Callable[[], tf.data.Dataset],
@@ -178,16 +216,18 @@ def train(
             or gradient is not finite (no variable takes it up); a file cannot be
             written or read; a record is damaged. The checkpoints written before stay.
     """
+    stop = StopRequest() if stop is None else stop
     start, plan = _plan_start(task, build_encoder, config)
+    if start >= config.num_train_steps:
+        return start
     cluster = replicas.cluster if replicas.num_machines > 1 else None
     watch = None
     if cluster is not None:
         watch = join(cluster).watch
-        check_same_start(cluster, start)
-    stop = StopRequest() if stop is None else stop
-    if start >= config.num_train_steps or stop.asked:
+        _agree_on_start(cluster, config, replicas, start, stop)
+    if stop.asked:
         if watch is not None:
-            watch.stop()  # the others have nothing to train, either
+            watch.stop()  # the others stop as well
         return start
     advice = advise_on_rate(config)
     if advice is not None:
@@ -228,7 +268,7 @@ def train(
         raise explained from error
     end = attendants.last_step(start)
     if cluster is not None and not cluster.is_chief:
-        wait_for_chief(cluster, lambda: checkpoints.latest_step(config.output_dir), end)
+        wait_for_chief(cluster, lambda: _saved_step(config.output_dir), end)
     if end < config.num_train_steps and not stop.asked:
         raise UserError(
             f"training ended at step {end} of {config.num_train_steps}: the input "

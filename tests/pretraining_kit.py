@@ -38,7 +38,7 @@ TIME_LIMIT = 120  # seconds of one run
 STEP_LINE = re.compile(r"Step (\d+) of \d+: loss")
 
 
-def make_examples(count: int, seed: int = 0) -> list[bytes]:
+def make_examples(count: int, seed: int = 0, weight: float = 1.0) -> list[bytes]:
     """Serialised records whose masked tokens follow from the first one."""
     rng = np.random.default_rng(seed)
     examples = []
@@ -51,7 +51,7 @@ def make_examples(count: int, seed: int = 0) -> list[bytes]:
             "segment_ids": [0] * (LENGTH - swapped) + [1] * swapped,
             "masked_lm_positions": [2, 3],
             "masked_lm_ids": [first, first],
-            "masked_lm_weights": [1.0, 1.0],
+            "masked_lm_weights": [weight, weight],
             "next_sentence_labels": [swapped],
         }
         examples.append(records.serialize(values, SPEC))

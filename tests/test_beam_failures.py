@@ -212,3 +212,28 @@ def test_without_beam_the_extra_is_named(repo, own, tmp_path):
     assert done.returncode == 1
     wanted = "error: there is no module apache_beam: pip install -e '.[beam]'\n"
     assert done.stderr == wanted
+
+
+LOSING_METADATA = """
+import os
+from albert.data import beam_files, records
+publish = beam_files.publish
+
+def publish_and_lose(made):
+    publish(made)
+    os.unlink(records.metadata_path(made[0][1]))
+
+beam_files.publish = publish_and_lose
+"""
+
+
+@needs_beam
+@pytest.mark.slow
+def test_a_file_that_a_second_worker_took_away_is_missed(repo, tmp_path, own):
+    values = make_values(own)
+    folder = tmp_path / "beam"
+    folder.mkdir()
+    done = run(repo, folder, values, command=make_command(repo, LOSING_METADATA))
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert re.match(r"error: .*\.tfrecord\.json is not there, though a worker", last)

@@ -1,4 +1,4 @@
-"""Several machines that train one model: roles, stopping together, who is gone."""
+"""Several machines that train one model, as processes of this one."""
 
 from __future__ import annotations
 
@@ -6,26 +6,15 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
+import tensorflow as tf
 
-from albert.cluster import PeerWatch
-from albert.config.cluster import ClusterConfig, parse_cluster, refuse_cluster
-from albert.config.model import load_albert_config
-from albert.config.training import ReplicaConfig
-from albert.data.input_share import deal_files
-from albert.data.iteration import read_arrays
-from albert.errors import UserError
-from albert.tasks.pretraining import PretrainingTask
-from albert.tasks.task import TRAIN
+from tests.cluster_kit import ADVICE, free_addresses, tf_config
 from tests.pretraining_kit import (
-    LENGTH,
-    MASKED,
     REPO,
     STEP_LINE,
     make_examples,
@@ -33,197 +22,7 @@ from tests.pretraining_kit import (
     write_records,
 )
 
-ADVICE = (
-    "start the same command on every machine again: training goes on from the newest "
-    "checkpoint"
-)
 TIME_LIMIT = 240  # seconds; most of them are TensorFlow's start
-
-
-def tf_config(task, index, **cluster):
-    return json.dumps({"cluster": cluster, "task": {"type": task, "index": index}})
-
-
-class TestVariable:
-    def test_the_chief_comes_first_and_workers_after_it(self):
-        text = tf_config("worker", 1, worker=["b:1", "c:2"], chief=["a:3"])
-        cluster = parse_cluster(text)
-        assert cluster.trainers == ("a:3", "b:1", "c:2")
-        assert (cluster.index, cluster.size) == (2, 3)
-        assert not cluster.is_chief
-        assert not cluster.evaluates
-        assert [cluster.name(i) for i in range(3)] == [
-            "chief 0 (a:3)",
-            "worker 0 (b:1)",
-            "worker 1 (c:2)",
-        ]
-        assert json.loads(cluster.to_tf_config()) == json.loads(text)
-
-    def test_without_a_chief_worker_0_is_it(self):
-        cluster = parse_cluster(tf_config("worker", 0, worker=["a:1", "b:1"]))
-        assert cluster.is_chief
-        assert cluster.evaluates
-        assert cluster.name(1) == "worker 1 (b:1)"
-
-    def test_an_evaluator_evaluates_in_the_chiefs_stead_and_is_not_waited_for(self):
-        members = {"chief": ["a:1"], "worker": ["b:1"], "evaluator": ["c:1"]}
-        chief = parse_cluster(tf_config("chief", 0, **members))
-        evaluator = parse_cluster(tf_config("evaluator", 0, **members))
-        assert chief.size == evaluator.size == 2
-        assert not chief.evaluates
-        assert evaluator.evaluates
-        assert evaluator.is_evaluator
-        assert "c:1" not in chief.to_tf_config()
-
-    @pytest.mark.parametrize("text", [None, "", "{}", '{"task": {}}'])
-    def test_without_a_cluster_there_is_one_machine(self, text):
-        assert parse_cluster(text) is None
-        refuse_cluster(text, "run_ner.py")
-
-    @pytest.mark.parametrize(
-        ("text", "message"),
-        [
-            ("{", "TF_CONFIG is not of the form"),
-            ("[1]", "TF_CONFIG is not of the form"),
-            ('{"cluster": ["a:1"], "task": {}}', "TF_CONFIG is not of the form"),
-            (tf_config("ps", 0, ps=["a:1"], worker=["b:1"]), "TF_CONFIG names 'ps'"),
-            (tf_config("worker", 0, worker="a:1"), "list of host:port, got 'a:1'"),
-            (tf_config("worker", 0, worker=["a"]), r"list of host:port, got \['a'\]"),
-            (tf_config("worker", 0, worker=["a:1", "a:1"]), "each address once"),
-            (tf_config("chief", 0, chief=["a:1", "b:1"]), "names 2 and 0"),
-            (tf_config("worker", 2, worker=["a:1", "b:1"]), "index 2 is not in the"),
-            (tf_config("worker", "0", worker=["a:1"]), "index '0' is not in the"),
-            (tf_config("boss", 0, worker=["a:1"]), "task type 'boss'"),
-            (tf_config("evaluator", 0, worker=["a:1"]), "the cluster must list"),
-        ],
-    )
-    def test_another_form_is_refused(self, text, message):
-        with pytest.raises(UserError, match=message):
-            parse_cluster(text)
-
-    def test_ner_is_for_one_machine(self):
-        with pytest.raises(UserError, match="run_ner.py works on one machine, but"):
-            refuse_cluster(tf_config("worker", 0, worker=["a:1", "b:1"]), "run_ner.py")
-
-    def test_a_cpu_is_not_divided_on_several_machines(self):
-        cluster = ClusterConfig(("a:1", "b:1"), 0)
-        with pytest.raises(UserError, match="num_cpu_replicas .* one machine"):
-            ReplicaConfig(num_cpu_replicas=2, cluster=cluster)
-
-
-def write_numbered(folder, sizes):
-    """Write files of so many examples each; return their names and all examples."""
-    examples = make_examples(sum(sizes), seed=5)
-    names, start = [], 0
-    for number, size in enumerate(sizes):
-        names.append(str(folder / f"{number}.tfrecord"))
-        write_records(folder / f"{number}.tfrecord", examples[start : start + size])
-        start += size
-    return names
-
-
-def read_epoch(names, share, batches, config_file):
-    task = PretrainingTask(
-        load_albert_config(str(config_file)),
-        LENGTH,
-        MASKED,
-        share.files,
-        names,
-        shuffle_buffer=10,
-        record_share=(share.index, share.count),
-    )
-    found = read_arrays(lambda: task.read(TRAIN, 1).take(batches), 1)
-    return [batch["input_ids"][0].tobytes() for batch in found]
-
-
-@pytest.mark.parametrize("sizes", [[9], [5, 7], [4, 6, 2, 5, 3, 1, 8]])
-@pytest.mark.parametrize("machines", [1, 2, 3])
-def test_machines_share_the_records_of_an_epoch(tmp_path, sizes, machines):
-    make_flags(tmp_path)
-    names = write_numbered(tmp_path, sizes)
-    own = [deal_files(names, index, machines) for index in range(machines)]
-    if len(sizes) >= machines:
-        read = [name for share in own for name in share.files]
-        assert sorted(read) == names  # each file once
-    numbers = dict(zip(names, sizes))
-    seen = []
-    for share in own:
-        count = sum(
-            len(range(share.index, numbers[n], share.count)) for n in share.files
-        )
-        seen += read_epoch(names, share, count, tmp_path / "config.json")
-    assert len(seen) == sum(sizes)
-    assert len(set(seen)) == len(seen)
-
-
-def test_files_are_dealt_by_their_size(tmp_path):
-    names = write_numbered(tmp_path, [50, 10, 20, 10, 10])
-    dealt = [deal_files(names, index, 2).files for index in range(2)]
-    assert [len(files) for files in dealt] == [1, 4]
-
-
-@contextlib.contextmanager
-def listening():
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen(50)
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-
-
-def free_addresses(count):
-    with contextlib.ExitStack() as stack:
-        return [stack.enter_context(listening()) for _ in range(count)]
-
-
-@contextlib.contextmanager
-def watching(cluster, ended):
-    watch = PeerWatch(cluster, ended)
-    watch.start()
-    yield watch
-    watch.stop()
-
-
-class TestPeerWatch:
-    @pytest.fixture
-    def ended(self):
-        class Ended(threading.Event):
-            message = None
-
-            def __call__(self, message):
-                self.message = message
-                self.set()
-
-        return Ended()
-
-    def test_a_machine_that_was_there_and_is_gone_ends_the_process(self, ended):
-        own = "127.0.0.1:1"
-        with listening() as there:
-            cluster = ClusterConfig((own, there), 0)
-            with watching(cluster, ended):
-                time.sleep(2.5)
-                assert not ended.is_set()
-        with contextlib.ExitStack() as stack:
-            there = stack.enter_context(listening())
-            cluster = ClusterConfig((own, there), 0)
-            with watching(cluster, ended):
-                time.sleep(2.5)
-                stack.close()
-                assert ended.wait(10)
-        assert ended.message == f"worker 1 ({there}) is gone; {ADVICE}"
-
-    def test_a_machine_that_was_never_there_is_waited_for(self, ended):
-        cluster = ClusterConfig(("127.0.0.1:1", *free_addresses(1)), 0)
-        with watching(cluster, ended):
-            assert not ended.wait(4)
-
-    def test_after_its_end_nothing_is_looked_at(self, ended):
-        with contextlib.ExitStack() as stack:
-            cluster = ClusterConfig(("a:1", stack.enter_context(listening())), 0)
-            with watching(cluster, ended) as watch:
-                time.sleep(2.5)
-                watch.stop()
-                stack.close()
-                assert not ended.wait(4)
 
 
 class Machine:
@@ -292,6 +91,10 @@ def cluster():
     return {"chief": [chief], "worker": [worker]}
 
 
+def step_of(checkpoint):
+    return int(checkpoint.rpartition("-")[2])
+
+
 def saved_steps(folder):
     return sorted(int(p.stem.split("-")[1]) for p in folder.glob("model.ckpt-*.index"))
 
@@ -307,7 +110,7 @@ def test_a_killed_machine_ends_the_others_and_the_run_resumes(
     machines[killed].wait_for_step(30)
     machines[killed].send(signal.SIGKILL)
     assert survivor.wait() == 1
-    newest = max(saved_steps(tmp_path / "model"))
+    newest = step_of(tf.train.latest_checkpoint(str(tmp_path / "model")))
     assert newest % 20 == 0
     address = cluster[killed][0]
     assert survivor.errors == [f"error: {killed} 0 ({address}) is gone; {ADVICE}"]
@@ -327,20 +130,59 @@ def test_a_killed_machine_ends_the_others_and_the_run_resumes(
 
 @pytest.mark.slow
 def test_sigterm_on_one_machine_stops_all_after_the_same_step(tmp_path, start, cluster):
-    asked = {"num_train_steps": 100_000, "do_eval": True}
+    asked = {
+        "num_train_steps": 100_000,
+        "do_eval": True,
+        "eval_input_file": tmp_path / "held_out.tfrecord",
+        "eval_every_steps": 10,
+        "gradient_accumulation_steps": 2,
+        "precision": "float16",
+        "input_file": ",".join(write_halves(tmp_path)),
+    }
     chief, worker = (start(cluster, name, **asked) for name in cluster)
-    worker.wait_for_step(5)
+    worker.wait_for_step(25)  # the chief has evaluated, and the worker waited for it
     worker.send(signal.SIGTERM)
     assert (chief.wait(), worker.wait()) == (0, 0)
     last = worker.steps[-1]
     assert chief.steps[-1] == last == max(saved_steps(tmp_path / "model"))
     assert f"Stopped by SIGTERM at step {last} of 100000" in worker.output
     assert f"Stopped by another machine at step {last} of 100000" in chief.output
+    assert "Step 20 on held-out data" in chief.output
+    assert "on held-out data" not in worker.output
+    for machine in (chief, worker):
+        assert "This machine reads 1 of 2 files" in machine.output
     assert not (tmp_path / "model/eval_results.txt").exists()
 
 
+def write_halves(folder):
+    make_flags(folder)
+    for number in range(2):
+        write_records(folder / f"{number}.tfrecord", make_examples(400, seed=number))
+    return [str(folder / f"{number}.tfrecord") for number in range(2)]
+
+
 @pytest.mark.slow
-def test_an_evaluator_evaluates_and_the_chief_stops_without_gain(tmp_path, start):
+def test_what_is_not_finite_on_one_machine_stops_all(tmp_path, start, cluster):
+    names = write_halves(tmp_path)
+    broken = make_examples(400, seed=1, weight=float("inf"))
+    write_records(tmp_path / "1.tfrecord", broken)
+    asked = {"input_file": ",".join(names), "num_train_steps": 100}
+    machines = [start(cluster, name, **asked) for name in cluster]
+    assert [machine.wait() for machine in machines] == [1, 1]
+    for machine in machines:
+        (error,) = machine.errors
+        assert error.startswith("error: training stopped at step 1: ")
+        assert "not finite" in error
+    assert saved_steps(tmp_path / "model") == [0]
+
+
+def evaluated_steps(folder):
+    history = json.loads((folder / "model/eval/history.json").read_text())
+    return [entry["global_step"] for entry in history]
+
+
+@pytest.mark.slow
+def test_an_evaluator_evaluates_for_the_chief(tmp_path, start):
     (chief,), evaluator = free_addresses(1), "localhost:1"
     cluster = {"chief": [chief], "evaluator": [evaluator]}
     asked = {
@@ -352,9 +194,8 @@ def test_an_evaluator_evaluates_and_the_chief_stops_without_gain(tmp_path, start
     trains = start(cluster, "chief", **asked)
     evaluates = start(cluster, "evaluator", **asked)
     assert (trains.wait(), evaluates.wait()) == (0, 0)
-    history = json.loads((tmp_path / "model/eval/history.json").read_text())
-    steps = [entry["global_step"] for entry in history]
-    # The evaluator may come late: of what is left then, it leaves nothing out.
+    steps = evaluated_steps(tmp_path)  # it may come late
+    assert set(steps) <= {20, 40, 60, 80}
     assert steps == sorted(steps)
     assert steps[-1] == 80
     assert "on held-out data" in evaluates.output
@@ -365,22 +206,51 @@ def test_an_evaluator_evaluates_and_the_chief_stops_without_gain(tmp_path, start
 
 
 @pytest.mark.slow
-def test_machines_that_see_different_folders_stop(tmp_path, start, cluster):
+def test_two_machines_stop_when_an_evaluator_sees_no_gain(tmp_path, start, cluster):
+    asked = {
+        "eval_input_file": tmp_path / "held_out.tfrecord",
+        "eval_every_steps": 20,
+        "learning_rate": 1e-12,  # no loss falls
+        "num_train_steps": 100_000,
+        "early_stopping_patience": 2,
+    }
+    cluster["evaluator"] = ["localhost:1"]
+    machines = {name: start(cluster, name, **asked) for name in cluster}
+    assert [machine.wait() for machine in machines.values()] == [0, 0, 0]
+    assert len(evaluated_steps(tmp_path)) == 3
+    for name in ("chief", "evaluator"):
+        assert "has not fallen for 2 evaluations" in machines[name].output
+    assert machines["chief"].steps[-1] == machines["worker"].steps[-1]
+    assert not machines["chief"].errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("done", [3, 0])
+def test_machines_that_see_different_folders_stop(tmp_path, start, cluster, done):
     asked = {"num_train_steps": 3, "num_warmup_steps": 1}
-    assert start({"chief": cluster["chief"]}, "chief", **asked).wait() == 0
+    if done:
+        assert start({"chief": cluster["chief"]}, "chief", **asked).wait() == 0
     asked["num_train_steps"] = 9
     machines = [
         start(cluster, "chief", **asked),
         start(cluster, "worker", output_dir=tmp_path / "other", **asked),
     ]
     assert [machine.wait() for machine in machines] == [1, 1]
-    starts = ", ".join(
-        f"{name} 0 ({cluster[name][0]}) from step {step}"
-        for name, step in (("chief", 3), ("worker", 0))
-    )
+    assert "every machine must see the same output_dir" in machines[1].errors[0]
+    assert len(machines[0].errors) == 1
+    assert not any(machine.steps[done:] for machine in machines)
+
+
+@pytest.mark.slow
+def test_machines_with_other_flags_stop(tmp_path, start, cluster):
+    machines = [
+        start(cluster, "chief", num_train_steps=20),
+        start(cluster, "worker", num_train_steps=30),
+    ]
+    assert [machine.wait() for machine in machines] == [1, 1]
     for machine in machines:
         assert machine.errors == [
-            f"error: the machines do not start from the same step: {starts}; every "
-            "machine must see the same output_dir"
+            "error: the machines differ in what they start with, num_train_steps: "
+            f"chief 0 ({cluster['chief'][0]}) has 20, "
+            f"worker 0 ({cluster['worker'][0]}) has 30"
         ]
-    assert saved_steps(tmp_path / "model")[-1] == 3

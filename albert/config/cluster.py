@@ -24,7 +24,7 @@ class ClusterConfig:
         trainers: "host:port" of each machine that trains; the first is the chief, which
             writes checkpoints.
         index: which of them this process is; None for the evaluator.
-        has_evaluator: whether a machine evaluates beside them, in the chief's stead.
+        has_evaluator: whether another machine evaluates, so that the chief need not.
         chief_named: whether TF_CONFIG says "chief"; otherwise worker 0 is the chief.
     """
 
@@ -75,11 +75,17 @@ class ClusterConfig:
         return json.dumps({"cluster": cluster, "task": {"type": job, "index": number}})
 
 
+def _is_address(value: Any) -> bool:
+    """Whether a value is host:port; [::1]:2222 is one, too."""
+    if not isinstance(value, str) or not value.isascii():
+        return False
+    host, _, port = value.rpartition(":")
+    return bool(host) and port.isdigit() and 1 <= int(port) <= 65535
+
+
 def _parse_addresses(cluster: Mapping[str, Any], job: str) -> tuple[str, ...]:
     addresses = cluster.get(job, [])
-    if not isinstance(addresses, list) or not all(
-        isinstance(a, str) and a.rpartition(":")[2].isdigit() for a in addresses
-    ):
+    if not isinstance(addresses, list) or not all(map(_is_address, addresses)):
         raise UserError(
             f"{VARIABLE}: {job} must be a list of host:port, got {addresses!r}"
         )
@@ -124,6 +130,11 @@ def parse_cluster(text: Optional[str]) -> Optional[ClusterConfig]:
         raise UserError(
             f"{VARIABLE}: this is an {_EVALUATOR}, which the cluster must list for all "
             "machines to know of it"
+        )
+    if len(groups[_EVALUATOR]) > 1:
+        raise UserError(
+            f"{VARIABLE} must name one {_EVALUATOR} at most, it names "
+            f"{len(groups[_EVALUATOR])}"
         )
     count = len(groups.get(job, ()))
     if type(number) is not int or not 0 <= number < count:

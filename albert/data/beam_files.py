@@ -93,10 +93,11 @@ def _rename(source: str, target: str) -> None:
 
 
 def publish(made: Sequence[tuple[str, str]]) -> None:
-    """Bring record files and the metadata beside each to their place, all or none.
+    """Bring record files and the metadata beside each to their place, each pair whole.
 
     As with `shard_files.publishing`, metadata never stand beside records of another
-    run. Two machines that make the same shard at once publish the same bytes.
+    run. Two machines that make the same shard at once publish the same bytes; one that
+    is killed meanwhile can leave a pair incomplete, see `find_missing`.
 
     Args:
         made: where a record file is, and where it shall be.
@@ -116,6 +117,12 @@ def publish(made: Sequence[tuple[str, str]]) -> None:
             for path in (target + mark, name(target) + mark):
                 with contextlib.suppress(OSError):
                     _remove(path)
+
+
+def find_missing(outputs: Sequence[str]) -> list[str]:
+    """Return which record files, or metadata beside them, are not there."""
+    wanted = [p for path in outputs for p in (path, records.metadata_path(path))]
+    return [path for path in wanted if not FileSystems.exists(path)]
 
 
 def _remove_folder(folder: str) -> None:

@@ -13,7 +13,15 @@ import dataclasses
 import logging as standard_logging
 import os
 import tempfile
-from typing import Callable, Collection, Iterator, NamedTuple, Optional, Sequence
+from typing import (
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+)
 
 import apache_beam as beam
 from absl import logging
@@ -202,6 +210,21 @@ def _make_shards(
     return made
 
 
+def _check_all_there(made: Mapping[int, ShardReport]) -> None:
+    """Raise UserError where a file is not there although its shard was made.
+
+    A runner may give a shard to a second worker, and kill that one while it replaces
+    what the first has published.
+    """
+    outputs = [path for report in made.values() for path in report.output_files]
+    missing = beam_files.find_missing(outputs)
+    if missing:
+        raise UserError(
+            f"{missing[0]} is not there, though a worker has made it: another one was "
+            "ended while it made it again; --resume makes what is missing"
+        )
+
+
 def _make_pipeline(options: PipelineOptions) -> beam.Pipeline:
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or _LOCAL_RUNNER
@@ -241,5 +264,7 @@ def create_pretraining_data(
 
     if missing:
         with beam_files.open_staging(config.output_file[0], fill) as staging:
-            reports.update(_make_shards(pipeline, plan, missing, staging))
+            made = _make_shards(pipeline, plan, missing, staging)
+        _check_all_there(made)
+        reports.update(made)
     return runner.merge_reports(plan, reports, kept)

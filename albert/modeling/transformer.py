@@ -83,7 +83,7 @@ def transformer_layers(
         x: float tensor, [B * T, H], the embedded input.
         bias: float32, [B, 1, 1, T]; see `layers.attention_bias`.
         positions: int32, [B, P], where alone the last layer is computed; None for all.
-            Of the last layer, keys and values are the only thing that the others enter.
+            The other positions only enter its keys and values.
 
     Returns:
         The output of each layer, [B * T, H] each, the last one [B * P, H] with

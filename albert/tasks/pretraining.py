@@ -36,7 +36,7 @@ class PretrainingTask(Task):
         seed: int = 12345,
         readable: damage.Readable = types.MappingProxyType({}),
         length_buckets: bool = True,
-        record_share: tuple[int, int] = (0, 1),
+        record_shard: tuple[int, int] = (0, 1),
     ):
         """Keep what to read; the files were checked (see `albert.data.inspection`).
 
@@ -49,8 +49,8 @@ class PretrainingTask(Task):
             readable: damaged files, and what to read of them; others are read whole.
             length_buckets: whether batches hold examples of like length in training,
                 and are trimmed to it.
-            record_share: the records i of each training file with i % count = index,
-                for (index, count), are trained on; see `albert.data.input_share`.
+            record_shard: (index, num_shards): the records i of each training file with
+                i % num_shards = index are trained on; see `albert.data.input_shard`.
         """
         self._config = config
         self._spec = records.feature_spec(max_seq_length, max_predictions_per_seq)
@@ -59,7 +59,7 @@ class PretrainingTask(Task):
         self._shuffle_buffer = shuffle_buffer
         self._seed = seed
         self._length_buckets = length_buckets
-        self._record_share = record_share
+        self._record_shard = record_shard
         self._readable = readable
         self._expected = inspection.ExpectedRecords(
             max_seq_length, max_predictions_per_seq, config.vocab_size
@@ -76,7 +76,7 @@ class PretrainingTask(Task):
                 self._shuffle_buffer,
                 self._seed,
                 self._length_buckets,
-                self._take_share(open_file),
+                self._open_shard(open_file),
             )
         return read_in_order(self._eval_files, self._spec, batch_size, open_file)
 
@@ -84,12 +84,12 @@ class PretrainingTask(Task):
         packed = packing.find_packed((*self._train_files, *self._eval_files))
         return damage.record_opener(self._readable, packed)
 
-    def _take_share(self, open_file: OpenFile) -> OpenFile:
+    def _open_shard(self, open_file: OpenFile) -> OpenFile:
         """Return what opens a file and keeps this machine's records of it."""
-        index, count = self._record_share
-        if count == 1:
+        index, num_shards = self._record_shard
+        if num_shards == 1:
             return open_file
-        return lambda path: open_file(path).shard(count, index)
+        return lambda path: open_file(path).shard(num_shards, index)
 
     def find_bad_input(self, mode: str) -> Optional[str]:
         """See `Task.find_bad_input`."""
