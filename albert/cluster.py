@@ -238,16 +238,16 @@ def compare(cluster: ClusterConfig, what: str, values: Mapping[str, Any]) -> Non
                 )
 
 
-class Agreement(v1.train.SessionRunHook):
+class StopVote(v1.train.SessionRunHook):
     """Ends training on all machines after the same step, once one of them asks.
 
-    What each says is summed with the losses of a step.
+    The votes are summed with the losses of a step.
     """
 
     def __init__(
         self, num_train_steps: int, stop: StopRequest, ended: Callable[[], object]
     ):
-        """Build what this machine says; to be called in the graph of a replica.
+        """Build this machine's vote; to be called in the graph of a replica.
 
         Args:
             num_train_steps: the last step.
@@ -257,26 +257,26 @@ class Agreement(v1.train.SessionRunHook):
         self._num_train_steps = num_train_steps
         self._stop = stop
         self._ended = ended
-        # A hook is that of the machine's first replica; the others say nothing.
+        # A hook is that of the machine's first replica; the others do not vote.
         self._vote = v1.placeholder_with_default(0.0, [])
 
     @property
-    def said(self) -> dict[str, tf.Tensor]:
+    def summed(self) -> dict[str, tf.Tensor]:
         """What is to be summed over all replicas, see `build_train_step`."""
         return {_VOTES: self._vote}
 
-    def hear(self, summed: Mapping[str, tf.Tensor], steps_done: tf.Tensor) -> None:
-        """Take what `said` sums up to, and the number of steps done with this one."""
-        self._heard = (summed[_VOTES], steps_done)
+    def count(self, summed: Mapping[str, tf.Tensor], steps_done: tf.Tensor) -> None:
+        """Take the sum over all replicas, and how many steps are done with this one."""
+        self._counted = (summed[_VOTES], steps_done)
 
     def before_run(self, run_context) -> v1.train.SessionRunArgs:
-        """Say whether to stop."""
+        """Vote."""
         return v1.train.SessionRunArgs(
-            self._heard, {self._vote: float(self._stop.asked)}
+            self._counted, {self._vote: float(self._stop.asked)}
         )
 
     def after_run(self, run_context, run_values) -> None:
-        """Stop where any machine asked."""
+        """Stop where any machine votes for it."""
         votes, step = run_values.results
         if votes > 0.5:
             self._stop.ask(PEER_STOPS)

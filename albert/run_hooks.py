@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from albert import hooks
-from albert.cluster import Agreement, PeerWatch
+from albert.cluster import PeerWatch, StopVote
 from albert.config.cluster import ClusterConfig
 from albert.config.training import TrainingConfig
 from albert.interruption import StopRequest
@@ -52,25 +52,25 @@ class RunHooks:
         self._watch = watch
         self._progress: list[hooks.ProgressHook] = []
 
-    def agree(self) -> Optional[Agreement]:
+    def make_stop_vote(self) -> Optional[StopVote]:
         """Return what settles with other machines when to stop; None without any."""
         if self._cluster is None:
             return None
-        return Agreement(self._config.num_train_steps, self._stop, self._watch.stop)
+        return StopVote(self._config.num_train_steps, self._stop, self._watch.stop)
 
-    def attend(self, step: TrainStep, agreement: Optional[Agreement]) -> StepHooks:
+    def make_hooks(self, step: TrainStep, stop_vote: Optional[StopVote]) -> StepHooks:
         """Return the hooks of a step of one replica."""
         progress = self._make_progress_hook(step)
-        if agreement is None:
+        if stop_vote is None:
             stop = hooks.StopHook(self._stop)
             return StepHooks([stop, progress], [self._make_checkpoint_hook(self._stop)])
-        agreement.hear(step.summed, step.steps_done)
-        attending = [agreement, progress]
+        stop_vote.count(step.summed, step.steps_done)
+        all_hooks = [stop_vote, progress]
         if self._cluster.is_chief:
             # Last: the others do not wait for what is made of the last step. It stops
             # nothing by itself, since all machines must do so together.
-            attending.append(self._make_checkpoint_hook(StopRequest()))
-        return StepHooks(attending, [])
+            all_hooks.append(self._make_checkpoint_hook(StopRequest()))
+        return StepHooks(all_hooks, [])
 
     def last_step(self, start: int) -> int:
         """Return the last step that was done, `start` where none was."""

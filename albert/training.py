@@ -38,17 +38,17 @@ def _make_model_fn(
     build_encoder: EncoderBuilder,
     config: TrainingConfig,
     plan: Optional[checkpoints.InitialisationPlan],
-    attendants: RunHooks,
+    run_hooks: RunHooks,
 ):
     """Return the model_fn of training; it runs once in each replica."""
 
     def model_fn(features: Features, mode: str) -> tf.estimator.EstimatorSpec:
-        agreement = attendants.agree()
-        said = agreement.said if agreement is not None else {}
-        step = build_train_step(task, build_encoder, features, config, said)
+        stop_vote = run_hooks.make_stop_vote()
+        summed = stop_vote.summed if stop_vote is not None else {}
+        step = build_train_step(task, build_encoder, features, config, summed)
         if plan is not None:
             checkpoints.initialise(plan)
-        hooks = attendants.attend(step, agreement)
+        hooks = run_hooks.make_hooks(step, stop_vote)
         return tf.estimator.EstimatorSpec(
             mode,
             # An Estimator sums what the replicas report; this share of each makes the
@@ -170,6 +170,21 @@ def _agree_on_start(
         stop.ask(PEER_STOPS)
 
 
+def _make_input(
+    task: Task,
+    config: TrainingConfig,
+    devices: distribution.Devices,
+    start: int,
+) -> TrainingInput:
+    """Return what this machine reads from step `start` on."""
+    batch_size = distribution.micro_batch_size(
+        config.train_batch_size,
+        devices.num_replicas,
+        config.gradient_accumulation_steps,
+    )
+    return TrainingInput(task, config, batch_size, devices.num_local, start)
+
+
 def _train_with_others(
     estimator: tf.estimator.Estimator,
     read: Callable[[], tf.data.Dataset],
@@ -233,19 +248,14 @@ def train(
     if advice is not None:
         logging.warning(advice)
     devices = distribution.make_devices(replicas)
-    batch_size = distribution.micro_batch_size(
-        config.train_batch_size,
-        devices.num_replicas,
-        config.gradient_accumulation_steps,
-    )
-    source = TrainingInput(task, config, batch_size, devices.num_local, start)
-    if cluster is None or cluster.is_chief:
-        checkpoints.remove_unfinished(config.output_dir)
-    attendants = RunHooks(config, stop, on_checkpoint, cluster, watch)
+    source = _make_input(task, config, devices, start)
+    run_hooks = RunHooks(config, stop, on_checkpoint, cluster, watch)
     estimator = tf.estimator.Estimator(
-        _make_model_fn(task, build_encoder, config, plan, attendants),
+        _make_model_fn(task, build_encoder, config, plan, run_hooks),
         config=_run_config(config, devices),
     )
+    if cluster is None or cluster.is_chief:
+        checkpoints.remove_unfinished(config.output_dir)
     try:
         if cluster is None:
             estimator.train(source.read, max_steps=config.num_train_steps)
@@ -254,19 +264,16 @@ def train(
     except Exception as error:
         if watch is not None:
             watch.stop()  # what ends this machine has its own explanation
-        explained = failures.explain_training(
-            error,
-            attendants.last_step(start) + 1,
-            config.output_dir,
-            failures.InputSource(
-                lambda: task.find_bad_input(TRAIN),
-                lambda: source.find_records(attendants.num_batches),
-            ),
+        step = run_hooks.last_step(start) + 1
+        finder = failures.InputSource(
+            lambda: task.find_bad_input(TRAIN),
+            lambda: source.find_records(run_hooks.num_batches),
         )
+        explained = failures.explain_training(error, step, config.output_dir, finder)
         if explained is None:
             raise
         raise explained from error
-    end = attendants.last_step(start)
+    end = run_hooks.last_step(start)
     if cluster is not None and not cluster.is_chief:
         wait_for_chief(cluster, lambda: _saved_step(config.output_dir), end)
     if end < config.num_train_steps and not stop.asked:
