@@ -170,6 +170,19 @@ def _agree_on_start(
         stop.ask(PEER_STOPS)
 
 
+def _advise(config: TrainingConfig, replicas: ReplicaConfig) -> None:
+    """Warn of settings that are rarely meant."""
+    advice = advise_on_rate(config)
+    if advice is not None:
+        logging.warning(advice)
+    kind, _ = distribution.choose_devices(replicas)
+    if config.precision == "float16" and kind == "cpu":
+        logging.warning(
+            "precision float16 on a CPU: TensorFlow has no fast products for it, and a "
+            "step can take minutes; bfloat16 is for CPUs"
+        )
+
+
 def _make_input(
     task: Task,
     config: TrainingConfig,
@@ -244,9 +257,7 @@ def train(
         if watch is not None:
             watch.stop()  # the others stop as well
         return start
-    advice = advise_on_rate(config)
-    if advice is not None:
-        logging.warning(advice)
+    _advise(config, replicas)
     devices = distribution.make_devices(replicas)
     source = _make_input(task, config, devices, start)
     run_hooks = RunHooks(config, stop, on_checkpoint, cluster, watch)

@@ -284,6 +284,13 @@ def test_a_rate_made_for_a_larger_batch_is_warned_of(
         assert f"it is {scaled} here" in advice
 
 
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_float16_on_a_cpu_is_warned_of(config, caplog, precision):
+    settings = config(precision=precision, num_train_steps=1)
+    training.train(LineTask(), dict, settings, ReplicaConfig(num_gpus=0))
+    assert ("step can take minutes" in log_lines(caplog)) == (precision == "float16")
+
+
 def test_the_warning_is_in_the_log(config, caplog):
     run(config(optimizer="lamb", num_train_steps=1))
     assert "belongs to a batch of 4,096" in log_lines(caplog)
