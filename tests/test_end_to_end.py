@@ -97,7 +97,7 @@ def test_the_experiment_runs_as_written(repo, base):
     assert "masked_lm_accuracy = " in (model / "eval_results.txt").read_text()
 
 
-OTHER_PROGRAMS = {"help", "logdir", "rounds", "records"}  # absl, TensorBoard, benchmarks
+OTHER_PROGRAMS = {"help", "logdir", "rounds", "records"}  # TensorBoard, benchmarks
 OTHER_PROGRAMS |= PIPELINE_OPTIONS | {"service_port"}  # Beam, its pool of workers
 
 
