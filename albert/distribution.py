@@ -86,7 +86,10 @@ def one_device_config(config: ReplicaConfig) -> v1.ConfigProto:
 
 
 def join_machines(config: ReplicaConfig) -> None:
-    """Join the cluster where this machine trains with others, see `cluster.join`."""
+    """Join the cluster where this machine trains with others, see `cluster.join`.
+
+    GPUs that are not to be used are hidden first: afterwards they cannot be.
+    """
     if config.num_machines > 1 and not config.cluster.is_evaluator:
         kind, count = choose_devices(config)
         gpus = tf.config.list_physical_devices("GPU")
@@ -111,7 +114,6 @@ def make_devices(config: ReplicaConfig) -> Devices:
         if config.xla:
             pywrap_tfe.TF_SetTfXlaCpuGlobalJit(True)  # else XLA leaves CPUs alone
     if config.num_machines > 1:
-        join_machines(config)
         strategy = cluster.join(config.cluster).strategy
         return Devices(strategy, session_config, total, count)
     cluster.leave()

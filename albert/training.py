@@ -251,6 +251,7 @@ def train(
     cluster = replicas.cluster if replicas.num_machines > 1 else None
     watch = None
     if cluster is not None:
+        distribution.join_machines(replicas)
         watch = join(cluster).watch
         _agree_on_start(cluster, config, replicas, start, stop)
     if stop.asked:
