@@ -11,15 +11,16 @@ import os
 
 from absl import flags
 
-from albert import cli, files
-from albert.config.pretraining_data import (
+from albert.base import cli, files
+from albert.base.errors import UserError
+from albert.pretraining_data import corpus_report, summary
+from albert.pretraining_data.config import (
     COMPRESSIONS,
     ExecutionConfig,
     PretrainingDataConfig,
 )
-from albert.data import corpus_report, runner, summary
-from albert.errors import UserError
-from albert.word_segmentation import MARKERS, SEGMENTERS
+from albert.pretraining_data.execution import runner
+from albert.text.word_segmentation import MARKERS, SEGMENTERS
 
 FLAGS = flags.FLAGS
 

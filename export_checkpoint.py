@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from absl import flags
 
-from albert import checkpoint as checkpoints
-from albert import cli
-from albert.errors import UserError
-from albert.evaluation import choose_checkpoint
-from albert.export import export
+from albert.base import cli
+from albert.base.errors import UserError
+from albert.checkpoints import variables as checkpoints
+from albert.checkpoints.export import export
+from albert.evaluation.evaluator import choose_checkpoint
 
 FLAGS = flags.FLAGS
 

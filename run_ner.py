@@ -19,12 +19,12 @@ import os
 
 from absl import flags
 
-from albert import checkpoint as checkpoints
-from albert import cli
-from albert.config.cluster import VARIABLE, refuse_cluster
-from albert.config.ner import HEADS, FineTuningConfig, NerConfig, NerRunConfig
-from albert.config.training import ReplicaConfig
-from albert.ner_experiment import run_experiment
+from albert.base import cli
+from albert.checkpoints import variables as checkpoints
+from albert.tasks.ner.config import HEADS, FineTuningConfig, NerConfig, NerRunConfig
+from albert.tasks.ner.experiment import run_experiment
+from albert.training.cluster_config import VARIABLE, refuse_cluster
+from albert.training.config import ReplicaConfig
 
 FLAGS = flags.FLAGS
 

@@ -11,24 +11,19 @@ import os
 
 from absl import flags
 
-from albert import checkpoint as checkpoints
-from albert import cli, files
-from albert.config.cluster import VARIABLE, parse_cluster
-from albert.config.pretraining import (
+from albert.base import cli, files
+from albert.base.errors import UserError
+from albert.checkpoints import variables as checkpoints
+from albert.tasks.pretraining.config import (
     STAND_IN_EVAL_STEPS,
     HeldOutConfig,
     PretrainingConfig,
     PretrainingFiles,
 )
-from albert.config.training import (
-    OPTIMIZERS,
-    PRECISIONS,
-    ReplicaConfig,
-    TrainingConfig,
-)
-from albert.errors import UserError
-from albert.interruption import Terminated, sigterm_raises
-from albert.pretraining_experiment import run_experiment
+from albert.tasks.pretraining.experiment import run_experiment
+from albert.training.cluster_config import VARIABLE, parse_cluster
+from albert.training.config import OPTIMIZERS, PRECISIONS, ReplicaConfig, TrainingConfig
+from albert.training.stopping import Terminated, sigterm_raises
 
 FLAGS = flags.FLAGS
 

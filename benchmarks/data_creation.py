@@ -26,7 +26,7 @@ from typing import Iterator, NamedTuple
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from albert.word_segmentation import load_segmenter  # noqa: E402
+from albert.text.word_segmentation import load_segmenter  # noqa: E402
 
 SETTINGS = [("jieba", 1), ("jieba", 2), ("rjieba", 1), ("rjieba", 2)]
 FLAGS = (

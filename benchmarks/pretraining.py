@@ -31,8 +31,8 @@ from pretraining_cases import (  # noqa: E402
     synthetic_cases,
 )
 
-from albert import cli  # noqa: E402
-from albert.config.model import load_albert_config  # noqa: E402
+from albert.base import cli  # noqa: E402
+from albert.modeling.config import load_albert_config  # noqa: E402
 
 FLAGS = flags.FLAGS
 

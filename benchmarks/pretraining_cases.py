@@ -9,14 +9,14 @@ from typing import Callable, Mapping, Optional, Sequence
 import numpy as np
 import tensorflow as tf
 
-from albert.config.model import AlbertConfig
-from albert.config.training import TrainingConfig
-from albert.data import records
-from albert.errors import UserError
+from albert.base.errors import UserError
+from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import make_encoder_builder
-from albert.tasks import pretraining_input
-from albert.tasks.pretraining import PretrainingTask
-from albert.train_step import build_train_step
+from albert.records import features as records
+from albert.tasks.pretraining import input as pretraining_input
+from albert.tasks.pretraining.task import PretrainingTask
+from albert.training.config import TrainingConfig
+from albert.training.step import build_train_step
 
 v1 = tf.compat.v1
 

@@ -1,4 +1,4 @@
-"""Runs of create_pretraining_data_beam.py, and of the local runner beside it."""
+"""Runs of tools/create_pretraining_data_beam.py, and of the local runner beside it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from albert.config.pretraining_data import PretrainingDataConfig
-from albert.data import runner
+from albert.pretraining_data.config import PretrainingDataConfig
+from albert.pretraining_data.execution import runner
 
-SCRIPT = "create_pretraining_data_beam.py"
+SCRIPT = "tools/create_pretraining_data_beam.py"
 PIPELINE_OPTIONS = {  # those that the READMEs name
     *("runner", "direct_running_mode", "direct_num_workers", "setup_file"),
     *("flink_master", "flink_version", "parallelism", "sdk_worker_parallelism"),

@@ -7,9 +7,9 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-from albert.config.model import load_albert_config
+from albert.modeling.config import load_albert_config
 from albert.modeling.encoder import make_encoder_builder
-from albert.tasks.pretraining import PretrainingTask
+from albert.tasks.pretraining.task import PretrainingTask
 
 v1 = tf.compat.v1
 

@@ -7,7 +7,7 @@ import os
 
 import tensorflow as tf
 
-from albert.config.pretraining_data import PretrainingDataConfig
+from albert.pretraining_data.config import PretrainingDataConfig
 
 
 def load_cases(folder):

@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from albert.data import records, tfrecord
+from albert.records import features as records
+from albert.records import tfrecord
 
 LENGTH, MASKED, VOCABULARY_SIZE = 16, 2, 40
 SPEC = records.feature_spec(LENGTH, MASKED)
@@ -159,7 +160,7 @@ def _run_child(request) -> None:
     os.dup2(log, 2)
     sys.argv = ["run_pretraining.py", *request["flags"]]
     import run_pretraining
-    from albert import cli
+    from albert.base import cli
 
     cli.run_main(run_pretraining.main)
 

@@ -13,9 +13,9 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from albert.config.training import ReplicaConfig, TrainingConfig
-from albert.tasks.pretraining import PretrainingTask
-from albert.training import train
+from albert.tasks.pretraining.task import PretrainingTask
+from albert.training.config import ReplicaConfig, TrainingConfig
+from albert.training.loop import train
 from tests.golden import Golden
 
 POSTLN = pathlib.Path(__file__).parent / "testdata/modeling/postln"

@@ -45,20 +45,20 @@ def importers(package):
 
 
 def test_the_checker_sees_imports():
-    assert "albert/training.py" in importers("tensorflow")
-    assert "albert/training.py" in importers("albert.checkpoint")
+    assert "albert/training/loop.py" in importers("tensorflow")
+    assert "albert/training/loop.py" in importers("albert.checkpoints.variables")
 
 
 @pytest.mark.parametrize(
     "part",
     [
         "albert/config",
-        "albert/tokenization.py",
-        "albert/word_segmentation.py",
+        "albert/text/tokenization.py",
+        "albert/text/word_segmentation.py",
         "albert/metrics",
-        "albert/vocab_training.py",
-        "albert/cli.py",
-        "albert/files.py",
+        "albert/text/vocab_training.py",
+        "albert/base/cli.py",
+        "albert/base/files.py",
     ],
 )
 def test_parts_without_tensorflow(part):
@@ -74,12 +74,18 @@ def test_data_and_modeling_never_import_each_other():
 @pytest.mark.parametrize(
     ("package", "only"),
     [
-        ("jieba", {"albert/word_segmentation.py"}),
-        ("rjieba", {"albert/word_segmentation.py"}),
-        ("tokenizers", {"albert/vocab_training.py"}),
-        ("seqeval", {"albert/metrics/entities.py"}),
-        ("matplotlib", {"albert/plotting.py"}),
-        ("apache_beam", {"albert/data/beam_files.py", "albert/data/beam_runner.py"}),
+        ("jieba", {"albert/text/word_segmentation.py"}),
+        ("rjieba", {"albert/text/word_segmentation.py"}),
+        ("tokenizers", {"albert/text/vocab_training.py"}),
+        ("seqeval", {"albert/tasks/ner/entities.py"}),
+        ("matplotlib", {"albert/evaluation/plotting.py"}),
+        (
+            "apache_beam",
+            {
+                "albert/pretraining_data/execution/beam_files.py",
+                "albert/pretraining_data/execution/beam_runner.py",
+            },
+        ),
     ],
 )
 def test_packages_that_one_file_imports(package, only):
@@ -91,14 +97,14 @@ def test_packages_that_one_file_imports(package, only):
     [
         ("albert/config/", "albert.data"),
         ("albert/config/", "albert.tasks"),
-        ("albert/config/", "albert.training"),
+        ("albert/config/", "albert.training.loop"),
         ("albert/modeling/", "albert.tasks"),
-        ("albert/modeling/", "albert.training"),
+        ("albert/modeling/", "albert.training.loop"),
         ("albert/metrics/", "albert.tasks"),
         ("albert/data/", "albert.tasks"),
-        ("albert/data/", "albert.training"),
-        ("albert/tasks/", "albert.training"),
-        ("albert/tasks/", "albert.evaluation"),
+        ("albert/data/", "albert.training.loop"),
+        ("albert/tasks/", "albert.training.loop"),
+        ("albert/tasks/", "albert.evaluation.evaluator"),
     ],
 )
 def test_imports_run_downward(lower, upper):
@@ -109,7 +115,7 @@ def test_training_knows_tasks_only_through_their_interface():
     names = imported_names(LIBRARY / "training.py")
     tasks = {n for n in names if n.startswith("albert.tasks")}
     assert tasks
-    assert all(n.startswith("albert.tasks.task") for n in tasks)
+    assert all(n.startswith("albert.training.task") for n in tasks)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)

@@ -6,9 +6,9 @@ import sys
 
 import tensorflow as tf
 
-from albert.config.cluster import ClusterConfig
-from albert.config.training import ReplicaConfig, TrainingConfig
-from albert.training import train
+from albert.training.cluster_config import ClusterConfig
+from albert.training.config import ReplicaConfig, TrainingConfig
+from albert.training.loop import train
 from tests.golden import Golden
 from tests.replica_run import POSTLN, STEPS, FixedOrder
 

@@ -7,9 +7,9 @@ from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
-from albert.config.model import AlbertConfig
-from albert.errors import UserError
+from albert.base.errors import UserError
 from albert.modeling import embeddings, layers, transformer
+from albert.modeling.config import AlbertConfig
 
 v1 = tf.compat.v1
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from albert.config.model import AlbertConfig
 from albert.modeling import layers
+from albert.modeling.config import AlbertConfig
 from albert.modeling.embeddings import TokenDecoder
 
 v1 = tf.compat.v1

@@ -10,8 +10,8 @@ from typing import Callable, Optional
 
 import tensorflow as tf
 
-from albert.config.model import AlbertConfig
 from albert.modeling import layers
+from albert.modeling.config import AlbertConfig
 
 v1 = tf.compat.v1
 

@@ -1,0 +1,1 @@
+"""Errors, files, progress, checks and what scripts share (no TensorFlow)."""

@@ -1,0 +1,142 @@
+"""Finding input files, and outputs that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import gzip
+import json
+import os
+import shutil
+import zlib
+from typing import IO, Any, Iterator, Sequence
+
+from albert.base.errors import UserError
+
+
+def expand_globs(patterns: str | Sequence[str], flag: str) -> list[str]:
+    """Return the files that comma-separated names and globs stand for.
+
+    Args:
+        patterns: "a.txt,b*.txt", or a sequence of such strings. A name that exists
+            as it stands is taken literally, so brackets in names do no harm.
+        flag: the flag's name, for the message.
+
+    Returns:
+        Paths in the order of the patterns, sorted inside each glob, each once.
+
+    Raises:
+        UserError: a pattern matches no file, names a folder, or nothing was given.
+    """
+    if isinstance(patterns, str):
+        patterns = [patterns]
+    names = [name.strip() for part in patterns for name in part.split(",")]
+    names = [name for name in names if name]
+    if not names:
+        raise UserError(f"--{flag}: no file given")
+    found: list[str] = []
+    for name in names:
+        matches = [name] if os.path.exists(name) else sorted(glob.glob(name))
+        if not matches:
+            kind = "no file matches" if glob.has_magic(name) else "no such file:"
+            raise UserError(f"--{flag}: {kind} {name}")
+        found.extend(matches)
+    for path in found:
+        if os.path.isdir(path):
+            raise UserError(f"--{flag}: {path} is a folder, not a file")
+    return list(dict.fromkeys(found))
+
+
+def check_output_file(path: str, flag: str) -> None:
+    """Raise UserError unless a file can be made at `path` (its folder writable)."""
+    if os.path.isdir(path):
+        raise UserError(f"--{flag}: {path} is a folder, not a file name")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise UserError(f"--{flag}: the folder {folder} does not exist")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"--{flag}: the folder {folder} is not writable")
+
+
+@contextlib.contextmanager
+def atomic_path(path: str) -> Iterator[str]:
+    """Yield a temporary name beside `path`; rename it to `path` on success.
+
+    On any exception, an interrupt included, the temporary file is removed and
+    whatever stood at `path` before stays as it was.
+    """
+    temporary = f"{path}.tmp-{os.getpid()}"
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def open_binary(path: str) -> IO[bytes]:
+    """Open a file to be read, unpacked where it begins as gzip does."""
+    file = open(path, "rb")  # noqa: SIM115
+    if file.peek(2)[:2] != b"\x1f\x8b":
+        return file
+    file.close()
+    return gzip.open(path, "rb")
+
+
+@contextlib.contextmanager
+def say_what_is_damaged(path: str) -> Iterator[None]:
+    """Turn the errors of unpacking into a UserError that names the file."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UserError(f"{path} is damaged or cut short: {error}") from error
+
+
+def read_lines(path: str) -> Iterator[str]:
+    r"""Yield the lines of a UTF-8 text file, plain or gzip, without their line ends.
+
+    Lines end at `\n` or `\r\n` alone: characters that Unicode or Python calls line
+    ends (U+2028, form feed) stay text. A byte order mark at the start is dropped.
+
+    Raises:
+        UserError: a line is not UTF-8; the message names file and line. A gzip file
+            is damaged.
+        OSError: the file cannot be opened or read.
+    """
+    with open_binary(path) as file, say_what_is_damaged(path):
+        for number, line in enumerate(file, start=1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                raise UserError(f"{path}: line {number} is not UTF-8") from error
+            yield text.rstrip("\r\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Write UTF-8 text to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+
+
+def write_json(path: str, value: Any) -> None:
+    """Write `value` as readable UTF-8 JSON to `path`, whole or not at all."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def read_json(path: str) -> Any:
+    """Return the JSON value in `path`; UserError where it is not JSON in UTF-8."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+
+
+def replace_folder(source: str, target: str) -> None:
+    """Rename the folder `source` to `target`, removing what stood there before."""
+    retired = f"{target}.old-{os.getpid()}"
+    if os.path.exists(target):
+        os.rename(target, retired)
+    os.rename(source, target)
+    shutil.rmtree(retired, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Checkpoints: variables, the best one, what belongs to them, and their export."""

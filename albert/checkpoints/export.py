@@ -1,0 +1,110 @@
+"""A trained model as a folder that other tools load, in the published form."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from absl import logging
+
+from albert.base import files
+from albert.base.errors import UserError
+from albert.checkpoints import guard as model_dir
+from albert.checkpoints import variables as checkpoints
+
+CHECKPOINT_NAME = "albert_model.ckpt"
+# Files beside a checkpoint that belong to the model; the first two are needed.
+_COMPANIONS = (model_dir.CONFIG_FILE, model_dir.VOCABULARY_FILE, "labels.json")
+
+
+def _find_companions(folders: list[str], given: dict[str, str]) -> dict[str, str]:
+    """Return file name -> where it lies, from `given` or the first folder with it."""
+    found = {}
+    for name in _COMPANIONS:
+        candidates = [os.path.join(folder, name) for folder in folders]
+        existing = [path for path in candidates if os.path.exists(path)]
+        if given.get(name):
+            found[name] = given[name]
+        elif existing:
+            found[name] = existing[0]
+    return found
+
+
+def _check_replaceable(output_dir: str, checkpoint: str) -> None:
+    """Stop where replacing a folder would lose what is no export."""
+    target, source = os.path.realpath(output_dir), os.path.realpath(checkpoint)
+    if os.path.commonpath([target, source]) == target:
+        raise UserError(
+            f"{output_dir} holds the checkpoint itself; give another folder"
+        )
+    if os.path.islink(output_dir) or os.path.isfile(output_dir):
+        raise UserError(f"{output_dir} is not a folder; give another name")
+    if os.path.isdir(output_dir) and os.listdir(output_dir):
+        index = os.path.join(output_dir, f"{CHECKPOINT_NAME}.index")
+        if not os.path.exists(index):
+            raise UserError(
+                f"{output_dir} exists and holds no export; give another folder"
+            )
+
+
+def export(
+    checkpoint: str,
+    output_dir: str,
+    config_file: str | None = None,
+    vocab_file: str | None = None,
+    keep_pretraining_heads: bool = True,
+    overwrite: bool = False,
+) -> dict[str, list[int]]:
+    """Write `albert_model.ckpt.*`, `checkpoint`, config and `vocab.txt` to a folder.
+
+    Optimizer slots and the global step are left out.
+
+    Args:
+        checkpoint: prefix of the checkpoint to export.
+        output_dir: the folder to make; it appears whole.
+        config_file, vocab_file: where they do not lie in the checkpoint's folder or
+            the one above.
+        keep_pretraining_heads: whether variables under `cls/` stay.
+        overwrite: whether an existing folder is replaced.
+
+    Returns:
+        name -> shape of the variables written.
+
+    Raises:
+        UserError: the folder exists, a companion is missing or is not the model's, or
+            the checkpoint holds no model variable.
+    """
+    output_dir = os.path.normpath(output_dir)
+    _check_replaceable(output_dir, checkpoint)
+    if os.path.lexists(output_dir) and not overwrite:
+        raise UserError(
+            f"{output_dir} exists; nothing is overwritten unless --overwrite"
+        )
+    folder = os.path.dirname(checkpoint) or "."
+    parent = os.path.dirname(os.path.abspath(folder))
+    given = {model_dir.CONFIG_FILE: config_file, model_dir.VOCABULARY_FILE: vocab_file}
+    companions = _find_companions([folder, parent], given)
+    for name, flag in zip(_COMPANIONS, ("bert_config_file", "vocab_file")):
+        if name not in companions:
+            raise UserError(f"no {name} beside {checkpoint}; give --{flag}")
+    shapes = checkpoints.read_shapes(checkpoint)
+    names = checkpoints.slim_names(checkpoint, keep_pretraining_heads)
+    model_dir.check_companions(
+        companions[model_dir.CONFIG_FILE],
+        companions[model_dir.VOCABULARY_FILE],
+        checkpoint,
+        shapes,
+    )
+    temporary = f"{output_dir}.tmp-{os.getpid()}"
+    try:
+        os.makedirs(temporary)
+        variables = checkpoints.read_variables(checkpoint, names)
+        checkpoints.write_variables(os.path.join(temporary, CHECKPOINT_NAME), variables)
+        checkpoints.write_state(temporary, CHECKPOINT_NAME)
+        for name, path in companions.items():
+            shutil.copyfile(path, os.path.join(temporary, name))
+        files.replace_folder(temporary, output_dir)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    logging.info("Exported %d variables of %s", len(names), checkpoint)
+    return {name: shapes[name] for name in names}

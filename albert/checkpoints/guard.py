@@ -1,0 +1,295 @@
+"""What lies beside checkpoints: the model's config, its vocabulary, and their guard.
+
+A vocabulary and a checkpoint belong together, and nothing in a checkpoint says which.
+So a model directory holds `model.json` with the hash of its vocabulary; published
+checkpoints have `vocab.txt` beside them. Either is compared before a run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import glob
+import os
+from typing import Any, Mapping, Optional, Sequence
+
+from absl import logging
+
+from albert import __version__
+from albert.base import files
+from albert.base.errors import UserError
+from albert.modeling.config import AlbertConfig, load_albert_config
+from albert.text.tokenization import Vocabulary, load_vocabulary
+
+METADATA_FILE = "model.json"
+CONFIG_FILE = "albert_config.json"
+CONFIG_PATTERN = "albert_config*.json"  # published ones are albert_config_tiny.json
+VOCABULARY_FILE = "vocab.txt"
+COMPANIONS = (METADATA_FILE, CONFIG_FILE, VOCABULARY_FILE)
+
+
+@dataclasses.dataclass(frozen=True)
+class VocabularyId:
+    """Names a vocabulary.
+
+    Attributes:
+        sha256: hex digest of the file's bytes.
+        size: number of tokens.
+        path: where it was read from, for messages.
+    """
+
+    sha256: str
+    size: int
+    path: str
+
+
+def identify(vocabulary: Vocabulary) -> VocabularyId:
+    """Return the name of a loaded vocabulary."""
+    return VocabularyId(vocabulary.sha256, len(vocabulary), vocabulary.path)
+
+
+def vocabularies_beside(checkpoint: str) -> list[VocabularyId]:
+    """Return the vocabularies that the folder of a checkpoint names."""
+    folder = os.path.dirname(checkpoint)
+    found = []
+    vocabulary_file = os.path.join(folder, VOCABULARY_FILE)
+    if os.path.exists(vocabulary_file):
+        found.append(identify(load_vocabulary(vocabulary_file)))
+    metadata = _read_metadata(folder)
+    if metadata and metadata.get("vocabulary"):
+        source = os.path.join(folder, METADATA_FILE)
+        found.append(parse_vocabulary(metadata["vocabulary"], source, source))
+    return found
+
+
+def check_vocabulary_pair(
+    vocabulary: Vocabulary | VocabularyId, checkpoint: str
+) -> None:
+    """Stop unless `vocabulary` is the one that lies beside `checkpoint`.
+
+    Passes when nothing beside the checkpoint names a vocabulary.
+
+    Raises:
+        UserError: another vocabulary is named.
+    """
+    given = identify(vocabulary) if isinstance(vocabulary, Vocabulary) else vocabulary
+    for found in vocabularies_beside(checkpoint):
+        if found.sha256 != given.sha256:
+            raise UserError(
+                f"vocabulary and checkpoint do not belong together: {given.path} has "
+                f"{given.size} tokens, sha256 {given.sha256[:12]}; {found.path}, "
+                f"beside {os.path.basename(checkpoint)}, names one of {found.size} "
+                f"tokens, sha256 {found.sha256[:12]}"
+            )
+
+
+def check_config_pair(config: AlbertConfig, checkpoint: str) -> None:
+    """Stop unless `config` is of the model that lies beside `checkpoint`.
+
+    Layers share their variables, so the number of layers and heads, the activation and
+    the place of the norms leave no trace in a checkpoint. Dropout may differ.
+
+    Raises:
+        UserError: the config beside the checkpoint is of another model.
+    """
+    folder = os.path.dirname(checkpoint)
+    metadata = _read_metadata(folder)
+    beside = {}
+    if metadata:
+        beside[os.path.join(folder, METADATA_FILE)] = metadata["config"]
+    for path in sorted(glob.glob(os.path.join(glob.escape(folder), CONFIG_PATTERN))):
+        with contextlib.suppress(UserError):  # of another layout: not this model's
+            beside[path] = load_albert_config(path).to_dict()
+    mismatches = [_first_difference(config, found) for found in beside.values()]
+    if mismatches and all(mismatches):
+        name, found, given = mismatches[0]
+        raise UserError(
+            f"config and checkpoint do not belong together: {name} is {given}, but "
+            f"{found} in {next(iter(beside))}, beside {os.path.basename(checkpoint)}"
+        )
+
+
+def check_pair(
+    config: AlbertConfig, vocabulary: Vocabulary | VocabularyId | None, checkpoint: str
+) -> None:
+    """Stop unless config and vocabulary (where known) are those of `checkpoint`."""
+    check_config_pair(config, checkpoint)
+    if vocabulary is not None:
+        check_vocabulary_pair(vocabulary, checkpoint)
+
+
+def check_length(max_seq_length: int, config: AlbertConfig) -> None:
+    """Stop when an input is longer than the model has positions."""
+    if max_seq_length > config.max_position_embeddings:
+        raise UserError(
+            f"max_seq_length {max_seq_length} is more than the config's "
+            f"max_position_embeddings {config.max_position_embeddings}"
+        )
+
+
+def check_vocabulary_size(vocabulary: VocabularyId, config: AlbertConfig) -> None:
+    """Stop unless the model has as many word embeddings as there are tokens."""
+    if vocabulary.size != config.vocab_size:
+        raise UserError(
+            f"the config's vocab_size is {config.vocab_size}, but {vocabulary.path} "
+            f"has {vocabulary.size} tokens"
+        )
+
+
+def check_companions(
+    config_file: str,
+    vocabulary_file: str,
+    checkpoint: str,
+    shapes: Mapping[str, Sequence[int]],
+) -> None:
+    """Stop unless a config, a vocabulary and a checkpoint are of one model.
+
+    Args:
+        shapes: name -> shape of the checkpoint's variables.
+
+    Raises:
+        UserError: the vocabulary has another size than the config, is not the one named
+            beside the checkpoint, or the word embeddings have another shape.
+    """
+    config = load_albert_config(config_file)
+    vocabulary = identify(load_vocabulary(vocabulary_file))
+    check_vocabulary_size(vocabulary, config)
+    check_pair(config, vocabulary, checkpoint)
+    name = "bert/embeddings/word_embeddings"
+    wanted = [config.vocab_size, config.embedding_size]
+    if name in shapes and list(shapes[name]) != wanted:
+        raise UserError(
+            f"checkpoint {checkpoint}: {name} has shape {list(shapes[name])}, but "
+            f"{config_file} asks for {wanted}"
+        )
+
+
+def parse_vocabulary(named: Any, where: str, path: str = "") -> VocabularyId:
+    """Return the vocabulary that an entry of metadata names.
+
+    Args:
+        named: an object with "sha256", "size" and perhaps "path".
+        where: the file it stands in, for messages.
+        path: what to call the vocabulary, where the entry has no path.
+
+    Raises:
+        UserError: the entry is not of this form.
+    """
+    try:
+        sha256, size = named["sha256"], named["size"]
+        path = named.get("path", path)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{where} does not name a vocabulary as it should") from error
+    if not (isinstance(sha256, str) and isinstance(size, int)):
+        raise UserError(f"{where} does not name a vocabulary as it should")
+    return VocabularyId(sha256, size, path)
+
+
+def _read_metadata(folder: str) -> Optional[dict[str, Any]]:
+    path = os.path.join(folder, METADATA_FILE)
+    if not os.path.exists(path):
+        return None
+    metadata = files.read_json(path)
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("config"), dict):
+        raise UserError(f"{path} is not the metadata of a model: it names no config")
+    return metadata
+
+
+# Values that may change between runs of one model.
+_FREE_VALUES = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+
+
+def _first_difference(
+    config: AlbertConfig, found: Mapping[str, Any]
+) -> Optional[tuple[str, Any, Any]]:
+    """Return the first value that differs: its name, what is there, what is given."""
+    for name, given in config.to_dict().items():
+        if name not in _FREE_VALUES and found.get(name) != given:
+            return name, found.get(name), given
+    return None
+
+
+def check_same_model(
+    folder: str, config: AlbertConfig, vocabulary: Optional[VocabularyId]
+) -> None:
+    """Stop when `folder` holds a checkpoint of another config or vocabulary.
+
+    A folder that was prepared, but holds no checkpoint yet, binds to nothing.
+    """
+    metadata = _read_metadata(folder)
+    if metadata is None or not glob.glob(
+        os.path.join(glob.escape(folder), "*.ckpt*.index")
+    ):
+        return
+    path = os.path.join(folder, METADATA_FILE)
+    difference = _first_difference(config, metadata["config"])
+    if difference:
+        name, found, given = difference
+        raise UserError(
+            f"{folder} holds another model: {path} has {name} {found}, the config "
+            f"given has {given}; give another output_dir or the same config"
+        )
+    if not (metadata.get("vocabulary") and vocabulary):
+        return
+    named = parse_vocabulary(metadata["vocabulary"], path)
+    if named.sha256 != vocabulary.sha256:
+        raise UserError(
+            f"{folder} holds a model with another vocabulary: {path} names sha256 "
+            f"{named.sha256[:12]}, {vocabulary.path} has {vocabulary.sha256[:12]}"
+        )
+
+
+def check_output_dir(output_dir: str, flag: str = "output_dir") -> None:
+    """Stop unless files can be written to a folder, which need not exist yet."""
+    folder = os.path.abspath(output_dir)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder):
+        raise UserError(f"--{flag}: {folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"--{flag}: the folder {folder} is not writable")
+
+
+def make_output_dir(output_dir: str, flag: str = "output_dir") -> None:
+    """Make a folder, or check that an existing one can be written to."""
+    check_output_dir(output_dir, flag)
+    os.makedirs(output_dir, exist_ok=True)
+
+
+def prepare(
+    output_dir: str,
+    config: AlbertConfig,
+    vocabulary: Optional[VocabularyId] = None,
+    vocabulary_file: Optional[str] = None,
+    flag: str = "output_dir",
+) -> None:
+    """Make a model directory, or check that an existing one is of the same model.
+
+    Writes `model.json` and `albert_config.json`, and `vocab.txt` where the file is
+    known, so that the folder can serve as `init_checkpoint` later.
+
+    Args:
+        vocabulary: names the vocabulary, None where nothing names it.
+        vocabulary_file: a file to copy, which must be that vocabulary.
+
+    Raises:
+        UserError: the folder cannot be made or written, or holds another model.
+    """
+    check_output_dir(output_dir, flag)
+    check_same_model(output_dir, config, vocabulary)
+    make_output_dir(output_dir, flag)
+    if vocabulary is not None:
+        named = {"sha256": vocabulary.sha256, "size": vocabulary.size}
+    else:  # a resumed run keeps the name that an earlier one found
+        named = (_read_metadata(output_dir) or {}).get("vocabulary")
+    files.write_json(os.path.join(output_dir, CONFIG_FILE), config.to_dict())
+    if vocabulary_file is not None:
+        with open(vocabulary_file, encoding="utf-8", newline="") as file:
+            files.write_text(os.path.join(output_dir, VOCABULARY_FILE), file.read())
+    metadata = {"version": __version__, "config": config.to_dict(), "vocabulary": named}
+    files.write_json(os.path.join(output_dir, METADATA_FILE), metadata)
+    if named is None:
+        logging.warning(
+            "Nothing names the vocabulary of these records; %s cannot guard it",
+            os.path.join(output_dir, METADATA_FILE),
+        )

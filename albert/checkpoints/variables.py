@@ -1,0 +1,242 @@
+"""Checkpoints: finding, comparing with a model, slimming, writing."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import shutil
+from typing import Mapping, NamedTuple, Sequence
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from albert.base.errors import UserError
+from albert.training.optimization import SLOT_NAMES, UPDATE_RULES
+
+v1 = tf.compat.v1
+
+# What TensorFlow raises for a damaged checkpoint (IndexError: a short data file).
+_DAMAGED = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
+
+GLOBAL_STEP = "global_step"
+PRETRAINING_HEADS = "cls/"  # where the names of both pretraining heads begin
+
+
+def resolve(path: str, flag: str) -> str:
+    """Return the prefix of the checkpoint that a user named.
+
+    Args:
+        path: a prefix ("albert_model.ckpt"), the .index file, or a folder, of which
+            the newest checkpoint is meant.
+        flag: the flag's name, for messages.
+
+    Raises:
+        UserError: there is no checkpoint.
+    """
+    prefix = path[: -len(".index")] if path.endswith(".index") else path
+    if os.path.isdir(prefix):
+        newest = tf.train.latest_checkpoint(prefix)
+        if not newest:
+            raise UserError(f"--{flag}: the folder {prefix} holds no checkpoint")
+        prefix = newest
+    if not os.path.exists(f"{prefix}.index"):
+        raise UserError(
+            f"--{flag}: no checkpoint {prefix}: {prefix}.index does not exist"
+        )
+    if not glob.glob(f"{glob.escape(prefix)}.data-*"):
+        raise UserError(f"--{flag}: checkpoint {prefix} lacks its .data file")
+    return prefix
+
+
+def read_shapes(checkpoint: str) -> dict[str, list[int]]:
+    """Return name -> shape of everything in a checkpoint; UserError if unreadable."""
+    try:
+        return dict(tf.train.list_variables(checkpoint))
+    except _DAMAGED as error:
+        raise UserError(f"checkpoint {checkpoint} cannot be read: {error}") from error
+
+
+def read_variables(checkpoint: str, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return name -> value of some variables of a checkpoint."""
+    try:
+        reader = tf.train.load_checkpoint(checkpoint)
+        return {name: reader.get_tensor(name) for name in names}
+    except _DAMAGED as error:
+        raise UserError(f"checkpoint {checkpoint} cannot be read: {error}") from error
+
+
+def latest_step(model_dir: str) -> int | None:
+    """Return the global step of the newest checkpoint in a folder, None without one."""
+    newest = tf.train.latest_checkpoint(model_dir)
+    if newest is None:
+        return None
+    return int(read_variables(newest, [GLOBAL_STEP])[GLOBAL_STEP])
+
+
+def remove_unfinished(model_dir: str) -> None:
+    """Remove what a run that was killed, or met a full disk, left of checkpoints."""
+    folder = glob.escape(model_dir)
+    for path in glob.glob(os.path.join(folder, "model.ckpt-*_temp")):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in glob.glob(os.path.join(folder, "model.ckpt-*.meta.tmp*")):
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def is_training_state(name: str) -> bool:
+    """Whether a variable belongs to the optimizer or the loop, not to the model."""
+    return name == GLOBAL_STEP or name.rsplit("/", 1)[-1] in SLOT_NAMES
+
+
+class InitialisationPlan(NamedTuple):
+    """What a warm start takes from a checkpoint.
+
+    Attributes:
+        checkpoint: its prefix.
+        loaded: variables of the model that are read from it.
+        fresh: variables of the model that it lacks; they keep their initial values.
+        unused: variables of it that the model lacks, or that are training state.
+    """
+
+    checkpoint: str
+    loaded: tuple[str, ...]
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def plan_initialisation(
+    model: Mapping[str, Sequence[int]], checkpoint: str
+) -> InitialisationPlan:
+    """Compare a model with a checkpoint to start from.
+
+    Args:
+        model: name -> shape of the model's variables.
+        checkpoint: its prefix.
+
+    Raises:
+        UserError: no variable is shared, or the shape of a shared one differs.
+    """
+    found = read_shapes(checkpoint)
+    loaded = sorted(set(model) & set(found))
+    if not loaded:
+        raise UserError(
+            f"checkpoint {checkpoint} shares no variable with the model: it has "
+            f"{', '.join(sorted(found)[:3])}, the model {', '.join(sorted(model)[:3])}"
+        )
+    for name in loaded:
+        if list(found[name]) != list(model[name]):
+            raise UserError(
+                f"checkpoint {checkpoint}: {name} has shape {list(found[name])}, "
+                f"the model's is {list(model[name])}; is it the checkpoint's config?"
+            )
+    return InitialisationPlan(
+        checkpoint,
+        tuple(loaded),
+        tuple(sorted(set(model) - set(found))),
+        tuple(sorted(set(found) - set(model))),
+    )
+
+
+def check_complete(model: Mapping[str, Sequence[int]], checkpoint: str) -> None:
+    """Stop unless a checkpoint holds every variable of a model in its shape.
+
+    A Saver restores a variable of another shape without a word.
+
+    Args:
+        model: name -> shape of the model's variables.
+
+    Raises:
+        UserError: the first variable that is missing or has another shape.
+    """
+    plan = plan_initialisation(model, checkpoint)
+    if plan.fresh:
+        raise UserError(
+            f"checkpoint {checkpoint} lacks {plan.fresh[0]}"
+            f"{' and others' if len(plan.fresh) > 1 else ''}: it is of another model"
+        )
+
+
+def check_resumable(
+    model: Mapping[str, Sequence[int]], checkpoint: str, optimizer: str
+) -> None:
+    """Stop unless training with `optimizer` can go on from a checkpoint.
+
+    Args:
+        model: name -> shape of the model's variables.
+
+    Raises:
+        UserError: it is of another model, or was trained with another optimizer.
+    """
+    check_complete(model, checkpoint)
+    found = read_shapes(checkpoint)
+    _, *slots = UPDATE_RULES[optimizer]
+    missing = [f"{n}/{s}" for n in sorted(model) for s in slots]
+    missing = [name for name in missing if name not in found]
+    if missing:
+        raise UserError(
+            f"checkpoint {checkpoint} was not trained with {optimizer}: it lacks "
+            f"{missing[0]}; give the same optimizer, or another output_dir and this "
+            "checkpoint as init_checkpoint"
+        )
+
+
+def log_plan(plan: InitialisationPlan) -> None:
+    """Log what a warm start loads, and what not and why."""
+    logging.info(
+        "Warm start from %s: %d variables loaded", plan.checkpoint, len(plan.loaded)
+    )
+    for name in plan.loaded:
+        logging.info("  loaded        %s", name)
+    for name in plan.fresh:
+        logging.info("  initialised   %s (not in the checkpoint)", name)
+    for name in plan.unused:
+        kind = "training state" if is_training_state(name) else "not in this model"
+        logging.info("  not loaded    %s (%s)", name, kind)
+
+
+def initialise(plan: InitialisationPlan) -> None:
+    """Make the model's initialisers read from the plan's checkpoint.
+
+    To be called in the model's graph, in replica context under a strategy.
+    """
+    v1.train.init_from_checkpoint(plan.checkpoint, {name: name for name in plan.loaded})
+
+
+def write_variables(prefix: str, variables: Mapping[str, np.ndarray]) -> None:
+    """Write a checkpoint of `variables` under `prefix` (.index and .data files)."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        names = sorted(variables)
+        holders = [
+            v1.placeholder(variables[n].dtype, variables[n].shape) for n in names
+        ]
+        save = tf.raw_ops.SaveV2(
+            prefix=prefix,
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=holders,
+        )
+        session.run(save, {h: variables[n] for h, n in zip(holders, names)})
+
+
+def write_state(folder: str, name: str) -> None:
+    """Write the file `checkpoint`, which names the newest one, with a relative path."""
+    v1.train.update_checkpoint_state(folder, name)
+
+
+def slim_names(checkpoint: str, keep_pretraining_heads: bool = True) -> list[str]:
+    """Return the names of a checkpoint's model variables, without training state.
+
+    Raises:
+        UserError: there is none.
+    """
+    names = [
+        name
+        for name in sorted(read_shapes(checkpoint))
+        if not is_training_state(name)
+        and (keep_pretraining_heads or not name.startswith(PRETRAINING_HEADS))
+    ]
+    if not names:
+        raise UserError(f"checkpoint {checkpoint} holds no variable of a model")
+    return names

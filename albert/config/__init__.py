@@ -1,1 +1,0 @@
-"""Configurations: frozen dataclasses that parse and validate (no TensorFlow)."""

@@ -1,0 +1,1 @@
+"""Evaluation of checkpoints, after training and while it runs; curves and plots."""

@@ -1,0 +1,152 @@
+"""Evaluation on held-out data while training runs: log, curves, best, early stopping.
+
+What was measured is kept in `<output_dir>/eval/history.json`, so that a resumed run
+knows which checkpoint is the best and how long there was no gain.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable, Mapping, Optional, Sequence
+
+import tensorflow as tf
+from absl import logging
+
+from albert.base import files
+from albert.checkpoints import variables as checkpoints
+from albert.evaluation.evaluator import (
+    BestCheckpoint,
+    CheckpointEvaluator,
+    EvaluationStopped,
+)
+from albert.tasks.pretraining.config import HeldOutConfig
+from albert.training.stopping import StopRequest
+
+v1 = tf.compat.v1
+
+EVAL_FOLDER = "eval"
+HISTORY_FILE = "history.json"
+BEST_METRIC = "loss"  # the lower the better
+
+History = Sequence[Mapping[str, Any]]
+
+
+def cut_history(history: History, step: int) -> list[Mapping[str, Any]]:
+    """Return the evaluations up to a step: those after it will be made again."""
+    return [entry for entry in history if entry[checkpoints.GLOBAL_STEP] <= step]
+
+
+def evaluations_without_gain(history: History) -> int:
+    """Return how many evaluations came after the best one; 0 without any.
+
+    Of equal ones the first is the best.
+    """
+    values = [entry[BEST_METRIC] for entry in history]
+    return len(values) - 1 - values.index(min(values)) if values else 0
+
+
+def read_history(output_dir: str) -> list[Mapping[str, Any]]:
+    """Return the evaluations of the model in a folder up to its newest checkpoint."""
+    path = os.path.join(output_dir, EVAL_FOLDER, HISTORY_FILE)
+    done = checkpoints.latest_step(output_dir)
+    if done is None or not os.path.exists(path):
+        return []
+    return cut_history(files.read_json(path), done)
+
+
+def stop_without_gain(
+    history: History, patience: Optional[int], best: Optional[str], stop: StopRequest
+) -> None:
+    """Ask to stop where the evaluations had no gain for `patience` times, if given.
+
+    Args:
+        best: the checkpoint with the best value, for the message.
+    """
+    waited = evaluations_without_gain(history)
+    if patience is not None and waited >= patience:
+        stop.ask(
+            f"early stopping: {BEST_METRIC} on held-out data has not fallen for "
+            f"{waited} evaluations (early_stopping_patience {patience}); the best "
+            f"checkpoint is {best}"
+        )
+
+
+class HeldOutEvaluation:
+    """Evaluates a run's checkpoints; to be called after each (see `training.train`)."""
+
+    def __init__(
+        self,
+        make_evaluator: Callable[[], CheckpointEvaluator],
+        config: HeldOutConfig,
+        output_dir: str,
+        num_train_steps: int,
+        stop: StopRequest,
+    ):
+        """Take up what earlier runs in `output_dir` measured.
+
+        Asks `stop` at once where they already had no gain for too long.
+
+        Args:
+            make_evaluator: called once, after training has set up its devices.
+            config: how often, what to keep, when to stop.
+            output_dir: the model directory.
+            num_train_steps: the last step, evaluated too.
+            stop: is asked to end training; ends an evaluation that is under way.
+        """
+        self._make_evaluator = make_evaluator
+        self._evaluator: Optional[CheckpointEvaluator] = None
+        self._config = config
+        self._folder = os.path.join(output_dir, EVAL_FOLDER)
+        self._num_train_steps = num_train_steps
+        self._stop = stop
+        self._best = BestCheckpoint(
+            output_dir,
+            BEST_METRIC,
+            higher_is_better=False,
+            keep=config.keep_best_checkpoints,
+        )
+        self._history_file = os.path.join(self._folder, HISTORY_FILE)
+        self._history: list[Mapping[str, Any]] = read_history(output_dir)
+        self._stop_without_gain()
+
+    def is_due(self, step: int) -> bool:
+        """Whether the checkpoint of a step is to be evaluated, and was not yet."""
+        last = step == self._num_train_steps
+        if step % self._config.eval_every_steps and not last:
+            return False
+        known = (entry[checkpoints.GLOBAL_STEP] for entry in self._history)
+        return step > 0 and step not in known
+
+    def after_checkpoint(self, checkpoint: str, step: int) -> None:
+        """Evaluate a checkpoint if its turn has come and it was not evaluated yet."""
+        if not self.is_due(step):
+            return
+        if self._evaluator is None:
+            self._evaluator = self._make_evaluator()
+        try:
+            results = self._evaluator.evaluate(checkpoint, self._stop)
+        except EvaluationStopped:
+            logging.info("The evaluation of step %d is left to the next run", step)
+            return
+        self._report(results, step)
+        self._best.offer(checkpoint, step, results)
+        self._history.append({**results, checkpoints.GLOBAL_STEP: step})
+        files.write_json(self._history_file, self._history)
+        self._stop_without_gain()
+
+    def _report(self, results: Mapping[str, float], step: int) -> None:
+        """Log the results and write them to the event file."""
+        values = {k: v for k, v in results.items() if k != checkpoints.GLOBAL_STEP}
+        words = ", ".join(f"{name} {values[name]:.4f}" for name in sorted(values))
+        logging.info("Step %d on held-out data: %s", step, words)
+        summary = v1.Summary(
+            value=[v1.Summary.Value(tag=n, simple_value=v) for n, v in values.items()]
+        )
+        with tf.Graph().as_default():  # a FileWriter refuses to work eagerly
+            writer = v1.summary.FileWriterCache.get(self._folder)
+        writer.add_summary(summary, step)
+        writer.flush()
+
+    def _stop_without_gain(self) -> None:
+        patience = self._config.early_stopping_patience
+        stop_without_gain(self._history, patience, self._best.path, self._stop)

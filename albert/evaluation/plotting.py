@@ -1,0 +1,127 @@
+"""Learning curves as a picture; the only file that imports matplotlib."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from albert.base import files
+from albert.base.errors import UserError
+from albert.evaluation.curves import Curve, Curves
+
+try:
+    import matplotlib
+    from matplotlib.figure import Figure
+except ImportError as error:  # an extra
+    raise UserError("plotting needs matplotlib: pip install matplotlib") from error
+
+_SMOOTHED_FROM = 30  # points, from which on a running mean is drawn over them
+_SMOOTHED_SHARE = 20  # a running mean spans this part of the points
+_TRAINING, _HELD_OUT = "tab:blue", "tab:orange"
+
+
+class Panel(NamedTuple):
+    """One panel: its title, the tag that it shows, and how."""
+
+    title: str
+    tag: str
+    is_share: bool = False
+
+
+PANELS = (
+    Panel("Loss (masked LM + sentence order)", "loss"),
+    Panel("Masked LM accuracy", "masked_lm_accuracy", is_share=True),
+    Panel("Sentence order accuracy", "sentence_order_accuracy", is_share=True),
+    Panel("Masked LM loss", "masked_lm_loss"),
+    Panel("Learning rate", "learning_rate"),
+    Panel("Examples per second", "examples_per_second"),
+)
+
+
+def running_mean(values: np.ndarray, width: int) -> np.ndarray:
+    """Return the mean of each value and its neighbours, float64 [N].
+
+    Args:
+        values: [N].
+        width: how many values a mean spans, odd; fewer towards both ends, where as
+            many lie before a value as after it.
+    """
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=float)])
+    centre = np.arange(len(values))
+    reach = np.minimum(np.minimum(centre, centre[::-1]), width // 2)
+    low, high = centre - reach, centre + reach + 1
+    return (sums[high] - sums[low]) / (high - low)
+
+
+def _draw_training(axes, curve: Curve, smooth: bool) -> None:
+    smooth = smooth and len(curve.steps) >= _SMOOTHED_FROM
+    alpha = 0.3 if smooth else 1.0
+    label = None if smooth else "training"
+    axes.plot(
+        curve.steps, curve.values, color=_TRAINING, alpha=alpha, lw=1.2, label=label
+    )
+    if smooth:
+        width = len(curve.steps) // _SMOOTHED_SHARE * 2 + 1
+        means = running_mean(np.array(curve.values), width)
+        axes.plot(curve.steps, means, color=_TRAINING, lw=1.8, label="training (mean)")
+
+
+def _draw_panel(axes, panel: Panel, curves: Curves) -> None:
+    training = curves.training.get(panel.tag)
+    held_out = curves.held_out.get(panel.tag)
+    if training is not None:
+        _draw_training(axes, training, smooth=panel.tag != "learning_rate")
+    if held_out is not None:
+        axes.plot(
+            held_out.steps,
+            held_out.values,
+            color=_HELD_OUT,
+            marker="o",
+            ms=3,
+            lw=1.5,
+            label="held-out",
+        )
+        last = held_out.values[-1]
+        text = f"{last:.1%}" if panel.is_share else f"{last:.3g}"
+        axes.annotate(
+            text,
+            (held_out.steps[-1], last),
+            textcoords="offset points",
+            xytext=(0, 7),
+            ha="right",
+            color=_HELD_OUT,
+        )
+        axes.margins(y=0.12)
+    if training is None and held_out is None:
+        text = "not measured\n(--eval_every_steps)" if panel.is_share else "no values"
+        axes.text(
+            0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes, c="gray"
+        )
+        axes.set_xticks([])
+        axes.set_yticks([])
+    elif panel.is_share:
+        axes.yaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1.0))
+    if training is not None and held_out is not None:
+        axes.legend(frameon=False)
+    if panel.tag == "examples_per_second":
+        axes.set_ylim(bottom=0)
+    axes.set_title(panel.title)
+    axes.grid(alpha=0.25)
+
+
+def plot_curves(curves: Curves, title: str) -> Figure:
+    """Return the figure of a run: one panel for each of PANELS over the steps."""
+    figure = Figure(figsize=(15, 8), layout="constrained")
+    grid = figure.subplots(2, 3)
+    for axes, panel in zip(grid.flat, PANELS):
+        _draw_panel(axes, panel, curves)
+        axes.set_xlabel("step")
+    figure.suptitle(title)
+    return figure
+
+
+def save_figure(figure: Figure, path: str) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    with files.atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)

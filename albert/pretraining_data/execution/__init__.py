@@ -1,0 +1,1 @@
+"""Data creation over workers, shards and Apache Beam, killed and resumed."""

@@ -1,0 +1,73 @@
+"""Which shards of an earlier run are finished and are what a run would make."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Mapping, Optional, Sequence
+
+from albert.base.errors import UserError
+from albert.pretraining_data.shard_files import ShardReport
+from albert.records import features as records
+
+# Parameters that need not be equal: files are known by their hashes, and the size of
+# shards by their number.
+_FREE = frozenset(
+    (
+        *("input_file", "output_file", "vocab_file", "jieba_user_dict"),
+        *("num_shards", "shard_size_mb"),
+    )
+)
+
+
+def _find_difference(
+    found: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> Optional[tuple[str, Any, Any]]:
+    """Return the first thing that differs: what, as found, as wanted."""
+    for name in ("format", "version", "shard"):
+        if found.get(name) != wanted[name]:
+            return name, found.get(name), wanted[name]
+    for name, value in wanted["input"].items():
+        if found.get("input", {}).get(name) != value:
+            return f"the input's {name}", found.get("input", {}).get(name), value
+    was, now = found.get("vocabulary", {}).get("sha256"), wanted["vocabulary"]["sha256"]
+    if was != now:
+        return "the vocabulary's sha256", was, now
+    before = found.get("parameters", {})
+    for name, value in wanted["parameters"].items():
+        if name not in _FREE and before.get(name) != value:
+            return f"--{name}", before.get(name), value
+    return None
+
+
+def find_finished(
+    outputs: Sequence[str], wanted: Mapping[str, Any]
+) -> Optional[ShardReport]:
+    """Return what was made of a shard, None where it is to be made again.
+
+    Args:
+        outputs: the record files of the shard.
+        wanted: see `shard_files.describe_parameters`.
+
+    Raises:
+        UserError: it was made of other input or with other flags; the message names
+            the first difference.
+    """
+    per_file = {}
+    counts: dict[str, Any] = {}
+    for path in outputs:
+        metadata = records.read_metadata(path)
+        if metadata is None or not os.path.exists(path):
+            return None
+        difference = _find_difference(metadata, wanted)
+        if difference:
+            what, found, now = difference
+            raise UserError(
+                f"--resume: {path} was made with {what} {found!r}, but now it is "
+                f"{now!r}; use the flags and input of before, or leave out --resume "
+                "to make all shards again"
+            )
+        if metadata.get("file", {}).get("bytes") != os.path.getsize(path):
+            return None
+        counts = dict(metadata["counts"])
+        per_file[path] = counts.pop("instances_in_this_file")
+    return ShardReport(counts, [], per_file)

@@ -1,0 +1,111 @@
+"""Input files to documents of lines: plain text, packed by gzip, or JSON lines.
+
+Everything is read as a stream; no file is held in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Callable, Iterator, NamedTuple, Optional, Sequence
+
+from albert.base import files
+from albert.base.errors import UserError
+from albert.pretraining_data import documents
+
+_CHUNK_BYTES = 1 << 20
+# JSON can name half of a surrogate pair, which is no character and cannot be written.
+# U+FFFD stands for one that is lost, and tokenisation drops it.
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+# A sentence ends after 。！？； and the closing quotes and brackets that follow, but
+# not at a 。 between digits, as in a badly scanned 3。5; a full stop (3.5) ends none.
+_END = "(?:[！？；]|(?<![0-9])。|。(?![0-9]))"
+_SENTENCE = re.compile(f".*?(?:{_END}+[”’」』）)\\]】》\"']*|$)")
+
+
+class Survey(NamedTuple):
+    """The size of all input, unpacked, in bytes, and the hex digest of its content."""
+
+    bytes: int
+    sha256: str
+
+
+def survey(paths: Sequence[str]) -> Survey:
+    """Read all files through.
+
+    Raises:
+        UserError: a file that begins as gzip cannot be unpacked.
+    """
+    total = 0
+    digest = hashlib.sha256()
+    for path in paths:
+        file_digest = hashlib.sha256()
+        with files.open_binary(path) as file, files.say_what_is_damaged(path):
+            while chunk := file.read(_CHUNK_BYTES):
+                total += len(chunk)
+                file_digest.update(chunk)
+        digest.update(file_digest.digest())
+    return Survey(total, digest.hexdigest())
+
+
+def split_sentences(text: str) -> list[str]:
+    """Split a text into sentences.
+
+    A sentence ends at the end of a line, and after 。！？； (one or more) with the
+    closing quotes and brackets that follow. Full stops end none, so decimal numbers
+    and abbreviations stay whole; neither does a 。 between two digits.
+
+    Example: 他说：“好。”误差是3.5；完 has the sentences 他说：“好。” 误差是3.5； 完.
+    """
+    sentences = []
+    for line in text.split("\n"):
+        found = map(documents.clean_line, _SENTENCE.findall(line))
+        sentences += [sentence for sentence in found if sentence]
+    return sentences
+
+
+def _read_json_documents(
+    path: str, text_field: str, advance: Callable[[int], object]
+) -> Iterator[list[str]]:
+    for number, line in enumerate(files.read_lines(path), start=1):
+        advance(len(line.encode()) + 1)
+        if not line.strip():
+            continue
+        where = f"{path}: line {number}"
+        try:
+            value = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{where} is not JSON: {error}") from error
+        if not isinstance(value, dict) or text_field not in value:
+            raise UserError(f"{where} is no JSON object with a field {text_field!r}")
+        text = value[text_field]
+        if not isinstance(text, str):
+            raise UserError(f"{where}: the field {text_field!r} is not a string")
+        sentences = split_sentences(_HALF_PAIR.sub("\ufffd", text))
+        if sentences:
+            yield sentences
+
+
+def read_documents(
+    paths: Sequence[str],
+    text_field: Optional[str],
+    advance: Callable[[int], object] = lambda size: None,
+) -> Iterator[list[str]]:
+    """Yield the cleaned lines of each document.
+
+    Args:
+        paths: UTF-8 files, plain or packed by gzip. In text, a blank line stands
+            between documents and one may go on from a file to the next; with
+            `text_field`, each line is a JSON object and a document.
+        text_field: the field of the text, or None for plain text.
+        advance: called with the size of each line, about its bytes.
+
+    Raises:
+        UserError: a line is not UTF-8 or not as described, with file and line.
+    """
+    if text_field is None:
+        yield from documents.split_documents(documents.read_lines(paths, advance))
+        return
+    for path in paths:
+        yield from _read_json_documents(path, text_field, advance)

@@ -1,0 +1,242 @@
+"""What data creation did: counts for the metadata, and text for a user."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import Any, Iterator, Mapping, Sequence
+
+from albert.pretraining_data.documents import TextCounts
+from albert.pretraining_data.instances import Instance, InstanceTokens, join_segments
+from albert.text.tokenization import CONTINUATION, MASK, Vocabulary
+
+_MOST_FREQUENT = 20
+_LONGEST_SHOWN = 60  # characters of a word in lists
+
+LEGEND = (
+    "{...} is masked and predicted together; {a -> b} is predicted too, but the model "
+    "sees b: the token itself or a random one."
+)
+
+
+@dataclasses.dataclass
+class InstanceCounts:
+    """What was written; `add` counts one more instance.
+
+    Attributes:
+        instances, tokens, masked, swapped: of all instances; tokens without padding.
+        fallbacks: id of a token -> how often its label was bare for want of a ## form.
+        spans: number of words -> masked spans of so many, with n-gram masking.
+    """
+
+    instances: int = 0
+    tokens: int = 0
+    masked: int = 0
+    swapped: int = 0
+    fallbacks: Counter = dataclasses.field(default_factory=Counter)
+    spans: Counter = dataclasses.field(default_factory=Counter)
+
+    def add(self, instance: Instance, tokens: InstanceTokens) -> None:
+        """Count one instance."""
+        self.instances += 1
+        self.tokens += len(tokens.ids)
+        self.masked += len(instance.positions)
+        self.swapped += instance.pair.swapped
+        for words, count in enumerate(instance.spans, start=1):
+            self.spans[words] += count
+        if tokens.fell_back.any():
+            hidden = tokens.originals[instance.positions][tokens.fell_back]
+            self.fallbacks.update(hidden.tolist())
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 6) if whole else 0.0
+
+
+def _list_most_frequent(counter: Counter) -> list[list]:
+    """Return the most frequent items as [text, count]; ties in alphabetical order."""
+    ranked = sorted(counter.items(), key=lambda item: (-item[1], item[0]))
+    return [
+        [text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "...", count]
+        for text, count in ranked[:_MOST_FREQUENT]
+    ]
+
+
+def _describe_spans(spans: Mapping[Any, int]) -> dict[str, dict[str, float]]:
+    """Return the number and share of masked spans of each length in words."""
+    total = sum(spans.values())
+    return {
+        str(words): {"count": count, "share": _share(count, total)}
+        for words, count in sorted(spans.items())
+    }
+
+
+def make_counts(
+    text: TextCounts, written: InstanceCounts, vocabulary: Vocabulary
+) -> dict[str, Any]:
+    """Return the counts as the metadata beside the records holds them."""
+    fallbacks = Counter(
+        {vocabulary.tokens[index]: n for index, n in written.fallbacks.items()}
+    )
+    fallen = sum(fallbacks.values())
+    spans = {"masked_spans": _describe_spans(written.spans)} if written.spans else {}
+    return {
+        "documents": text.documents,
+        "sentences": text.sentences,
+        "tokens": text.tokens,
+        "documents_without_instances": {
+            "single_sentence": text.single_sentence_documents,
+            "no_tokens": text.empty_documents,
+        },
+        "instances": written.instances,
+        "instance_tokens": written.tokens,
+        "masked_positions": written.masked,
+        "swapped_instances": written.swapped,
+        "swapped_share": _share(written.swapped, written.instances),
+        "unknown": {
+            "tokens": text.unknown_tokens,
+            "share": _share(text.unknown_tokens, text.tokens),
+            "most_frequent": _list_most_frequent(text.unknown_words),
+        },
+        "labels_without_continuation_form": {
+            "positions": fallen,
+            "share": _share(fallen, written.masked),
+            "most_frequent": _list_most_frequent(fallbacks),
+        },
+        **spans,
+    }
+
+
+def _merge(parts: Sequence[Any]) -> Any:
+    """Return the sum of numbers, of lists as `_list_most_frequent` has, or of both."""
+    first = parts[0]
+    if isinstance(first, Mapping):
+        return {key: _merge([part[key] for part in parts]) for key in first}
+    if isinstance(first, list):
+        total: Counter = Counter()
+        for part in parts:
+            total.update(dict(map(tuple, part)))
+        return _list_most_frequent(total)
+    return sum(parts)
+
+
+def merge_counts(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the counts of all shards together, from each one's `make_counts`.
+
+    What is rare enough to be in no shard's list of the most frequent is in none here.
+    """
+    if len(parts) == 1:
+        return dict(parts[0])
+    merged = _merge(parts)
+    merged["swapped_share"] = _share(merged["swapped_instances"], merged["instances"])
+    unknown = merged["unknown"]
+    unknown["share"] = _share(unknown["tokens"], merged["tokens"])
+    fallen = merged["labels_without_continuation_form"]
+    fallen["share"] = _share(fallen["positions"], merged["masked_positions"])
+    if "masked_spans" in merged:
+        spans = {words: span["count"] for words, span in merged["masked_spans"].items()}
+        merged["masked_spans"] = _describe_spans(spans)
+    return merged
+
+
+def _list_items(items: Sequence[Sequence]) -> str:
+    return ", ".join(f"{text} {count:,}" for text, count in items)
+
+
+def describe_counts(counts: Mapping[str, Any]) -> list[str]:
+    """Return `make_counts`'s counts in words, a line each."""
+    instances = counts["instances"]
+    barren = counts["documents_without_instances"]
+    unknown = counts["unknown"]
+    fallen = counts["labels_without_continuation_form"]
+    lines = [
+        f"read {counts['documents']:,} documents, {counts['sentences']:,} sentences, "
+        f"{counts['tokens']:,} tokens",
+        f"wrote {instances:,} instances of "
+        f"{counts['instance_tokens'] / instances:.1f} tokens on average; "
+        f"{counts['masked_positions'] / instances:.1f} of them masked; "
+        f"{counts['swapped_share']:.1%} of the pairs swapped",
+        f"documents that gave nothing: {barren['single_sentence']:,} of one sentence "
+        f"only, {barren['no_tokens']:,} without any token",
+        f"{unknown['share']:.3%} of the tokens are [UNK]"
+        + (", from " if unknown["most_frequent"] else "")
+        + _list_items(unknown["most_frequent"]),
+    ]
+    if "masked_spans" in counts:
+        shares = counts["masked_spans"].items()
+        listed = ", ".join(f"{span['share']:.1%} of {words}" for words, span in shares)
+        lines.append(f"masked spans by their words: {listed}")
+    if fallen["positions"]:
+        lines.append(
+            f"{fallen['positions']:,} labels ({fallen['share']:.3%}) are bare, for the "
+            "vocabulary lacks their ## form: " + _list_items(fallen["most_frequent"])
+        )
+    if 2 * barren["single_sentence"] > counts["documents"]:
+        lines.append(
+            "most documents have one sentence only: does each line hold one sentence, "
+            "and do blank lines stand between documents alone?"
+        )
+    return lines
+
+
+def _group_by_joins(joins: Sequence[bool]) -> Iterator[list[int]]:
+    group: list[int] = []
+    for index, join in enumerate(joins):
+        if group and not join:
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group
+
+
+def _join_pieces(tokens: Sequence[str]) -> str:
+    text = tokens[0]
+    for token in tokens[1:]:
+        text += token[len(CONTINUATION) :] if token.startswith(CONTINUATION) else token
+    return text
+
+
+def _show_group(originals: Sequence[str], seen: Sequence[str], masked: bool) -> str:
+    text = _join_pieces(originals)
+    if not masked:
+        return text
+    if all(token == MASK for token in seen):
+        return f"{{{text}}}"
+    return f"{{{text} -> {' '.join(seen)}}}"
+
+
+def show_instance(
+    instance: Instance,
+    tokens: InstanceTokens,
+    vocabulary: Vocabulary,
+    do_whole_word_mask: bool,
+) -> str:
+    """Return an instance as text in two lines, one a segment; see `LEGEND`.
+
+    Groups that are masked together have spaces around them.
+
+    Example: "first   一种 {图像} 分割 的 {方法 -> 方 [MASK]}".
+    """
+    originals = vocabulary.to_tokens(tokens.originals)
+    seen = vocabulary.to_tokens(tokens.ids)
+    joins = join_segments(instance.document.joins, instance.pair, False, False)
+    masked = set(instance.positions)
+    lines = []
+    for name, start, end in (
+        ("first ", 1, tokens.first_length - 1),
+        ("second", tokens.first_length, len(originals) - 1),
+    ):
+        inside = joins[start:end] if do_whole_word_mask else [False] * (end - start)
+        shown = [
+            _show_group(
+                [originals[start + i] for i in group],
+                [seen[start + i] for i in group],
+                any(start + i in masked for i in group),
+            )
+            for group in _group_by_joins(inside)
+        ]
+        lines.append(f"{name}  {' '.join(shown)}")
+    if instance.pair.swapped:
+        lines[0] += "  (swapped: follows the second in the text)"
+    return "\n".join(lines)

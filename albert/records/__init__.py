@@ -1,0 +1,1 @@
+"""Pretraining records: their features, their files, and what is wrong with them."""

@@ -1,0 +1,256 @@
+"""Records compared with the flags of a run, before any training."""
+
+from __future__ import annotations
+
+import os
+import types
+from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
+
+import tensorflow as tf
+from absl import logging
+
+from albert.base.errors import UserError
+from albert.checkpoints.guard import VocabularyId, parse_vocabulary
+from albert.records import compression as packing
+from albert.records import damage
+from albert.records import features as records
+from albert.records.arrays import read_arrays
+
+_SLOW_BYTES = 1 << 30  # reading through so much is worth a line in the log
+_READ_AT_ONCE = 1024  # records, in `find_bad_record`
+
+
+class ExpectedRecords(NamedTuple):
+    """What the flags and the config of a run ask of its records.
+
+    Attributes:
+        max_seq_length, max_predictions_per_seq: as the flags give them; None for what
+            the first file holds.
+        vocab_size: the config's.
+        vocabulary: the vocabulary that the run is known to use, or None.
+    """
+
+    max_seq_length: Optional[int]
+    max_predictions_per_seq: Optional[int]
+    vocab_size: int
+    vocabulary: Optional[VocabularyId] = None
+
+
+def _mismatch(file: str, what: str, found: Any, flag: str, given: Any) -> UserError:
+    return UserError(f"{file}: {what} is {found}, but {flag} is {given}")
+
+
+def _parse(where: str, serialized: bytes) -> tf.train.Example:
+    example = tf.train.Example()
+    try:
+        example.ParseFromString(serialized)
+    except Exception as error:  # DecodeError, whose module differs between versions
+        raise UserError(f"{where}: not a serialised tf.train.Example") from error
+    return example
+
+
+def _read_first(file: str, readable: damage.Readable) -> tf.train.Example:
+    if file in readable:
+        serialized = damage.read_first(file, readable[file])
+    else:
+        try:
+            serialized = next(packing.iterate_records(file), None)
+        except tf.errors.DataLossError as error:
+            raise UserError(
+                f"{file} is not a TFRecord file, or is cut short"
+            ) from error
+    if serialized is None:
+        raise UserError(f"{file} holds no record that can be read")
+    return _parse(file, serialized)
+
+
+class Inspection(NamedTuple):
+    """What the records of a run were found to be.
+
+    Attributes:
+        max_seq_length, max_predictions_per_seq: of every record.
+        vocabulary: the one that the metadata name, None where none does.
+    """
+
+    max_seq_length: int
+    max_predictions_per_seq: int
+    vocabulary: Optional[VocabularyId]
+
+
+def _values(example: tf.train.Example, feature: records.Feature) -> Sequence:
+    kinds = {"int64": "int64_list", "float32": "float_list"}
+    return getattr(example.features.feature[feature.name], kinds[feature.dtype]).value
+
+
+def _adopt_lengths(
+    file: str, expected: ExpectedRecords, readable: damage.Readable
+) -> ExpectedRecords:
+    """Fill in lengths that the flags leave open from the first record of a file."""
+    if None not in (expected.max_seq_length, expected.max_predictions_per_seq):
+        return expected
+    features = _read_first(file, readable).features.feature
+    tokens = len(features["input_ids"].int64_list.value)
+    masked = len(features["masked_lm_ids"].int64_list.value)
+    return expected._replace(
+        max_seq_length=expected.max_seq_length or tokens,
+        max_predictions_per_seq=expected.max_predictions_per_seq or masked,
+    )
+
+
+def _check_example(
+    file: str, example: tf.train.Example, expected: ExpectedRecords
+) -> None:
+    """Compare a record of a file with what is expected."""
+    spec = records.feature_spec(
+        expected.max_seq_length, expected.max_predictions_per_seq
+    )
+    for feature in spec:
+        if feature.name not in example.features.feature:
+            raise UserError(
+                f"{file}: its records lack the feature {feature.name}; were they made "
+                "by create_pretraining_data.py?"
+            )
+    lengths = {f.name: (len(_values(example, f)), f.length) for f in spec}
+    for name, flag in (
+        ("input_ids", "max_seq_length"),
+        ("masked_lm_ids", "max_predictions_per_seq"),
+    ):
+        found, given = lengths[name]
+        if found != given:
+            raise _mismatch(file, flag, found, f"--{flag}", given)
+    for name, (found, wanted) in lengths.items():
+        if found != wanted:
+            raise UserError(f"{file}: {name} has {found} values, not {wanted}")
+    highest = max(
+        max(_values(example, f), default=0)
+        for f in spec
+        if f.name in ("input_ids", "masked_lm_ids")
+    )
+    if highest >= expected.vocab_size:
+        raise UserError(
+            f"{file}: holds the token id {highest}, but the config's vocab_size is "
+            f"{expected.vocab_size}"
+        )
+
+
+def _check_metadata(
+    file: str, metadata: Mapping[str, Any], expected: ExpectedRecords
+) -> VocabularyId:
+    """Compare the metadata beside a file; return the vocabulary that it names."""
+    path = records.metadata_path(file)
+    try:
+        parameters = metadata["parameters"]
+        vocabulary = parse_vocabulary(metadata["vocabulary"], path)
+        for name in ("max_seq_length", "max_predictions_per_seq"):
+            if parameters[name] != getattr(expected, name):
+                given = getattr(expected, name)
+                raise _mismatch(file, name, parameters[name], f"--{name}", given)
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is not metadata of records: {type(error).__name__} {error}"
+        ) from error
+    if vocabulary.size != expected.vocab_size:
+        raise UserError(
+            f"{file}: made with a vocabulary of {vocabulary.size} tokens "
+            f"({vocabulary.path}), but the config's vocab_size is {expected.vocab_size}"
+        )
+    given = expected.vocabulary
+    if given is not None and given.sha256 != vocabulary.sha256:
+        raise UserError(
+            f"{file}: made with the vocabulary {vocabulary.path}, sha256 "
+            f"{vocabulary.sha256[:12]}, but {given.path} names sha256 "
+            f"{given.sha256[:12]}"
+        )
+    return vocabulary
+
+
+def _has_stated_size(file: str, metadata: Optional[Mapping[str, Any]]) -> bool:
+    """Whether a file is as long as its metadata say, so that it need not be read."""
+    stated = (metadata or {}).get("file")
+    size = stated.get("bytes") if isinstance(stated, dict) else None
+    return size == os.path.getsize(file)
+
+
+def count_records(file: str) -> int:
+    """Read a TFRecord file through and return how many records it holds.
+
+    Raises:
+        UserError: the file is no TFRecord file, is cut short or damaged.
+    """
+    if os.path.getsize(file) >= _SLOW_BYTES:
+        logging.info("Reading through %s once, to see that it is whole", file)
+    count, whole = damage.count_sound(file)
+    if not whole:
+        raise UserError(
+            f"{file} is damaged or cut short after record {count}: make it again, or "
+            "give --skip_corrupt_records to do without what cannot be read"
+        )
+    return count
+
+
+def _read_all(file: str, segments: Optional[Sequence[damage.Segment]]) -> Iterator:
+    """Yield the serialised records of a file, those of some segments if given."""
+    readable = {} if segments is None else {file: segments}
+    opener = damage.record_opener(readable, packing.find_packed([file]))
+    for batch in read_arrays(lambda: opener(file).batch(_READ_AT_ONCE)):
+        yield from batch
+
+
+def find_bad_record(
+    input_files: Sequence[str],
+    expected: ExpectedRecords,
+    readable: damage.Readable = types.MappingProxyType({}),
+) -> Optional[str]:
+    """Return what is wrong with the first record that cannot be trained on.
+
+    Reads everything: to be called when training has failed.
+
+    Args:
+        expected: with all lengths.
+        readable: damaged files of which only some records were read.
+
+    Returns:
+        A sentence that names file and record, or None.
+    """
+    for file in input_files:
+        fault = None if file in readable else damage.find_fault([file])
+        if fault is not None:
+            return fault
+        for number, serialized in enumerate(_read_all(file, readable.get(file)), 1):
+            kind = "readable record" if file in readable else "record"
+            where = f"{file}: {kind} {number}"
+            try:
+                _check_example(where, _parse(where, serialized), expected)
+            except UserError as error:
+                return str(error)
+    return None
+
+
+def check_records(
+    input_files: Sequence[str],
+    expected: ExpectedRecords,
+    readable: damage.Readable = types.MappingProxyType({}),
+) -> Inspection:
+    """Check every file of a run before it starts.
+
+    The first record and the metadata beside the file are compared with the flags; a
+    file whose size is not what its metadata say, or that has none, is read through.
+
+    Args:
+        readable: files known to be damaged, and what is to be read of them.
+
+    Raises:
+        UserError: the first mismatch, with the file, what was found and what was given.
+    """
+    expected = _adopt_lengths(input_files[0], expected, readable)
+    for file in input_files:
+        metadata = records.read_metadata(file)
+        if metadata is not None:
+            vocabulary = _check_metadata(file, metadata, expected)
+            expected = expected._replace(vocabulary=expected.vocabulary or vocabulary)
+        _check_example(file, _read_first(file, readable), expected)
+        if file not in readable and not _has_stated_size(file, metadata):
+            count_records(file)
+    return Inspection(
+        expected.max_seq_length, expected.max_predictions_per_seq, expected.vocabulary
+    )

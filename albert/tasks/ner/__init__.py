@@ -1,0 +1,1 @@
+"""Named entity recognition: CoNLL files, labels, graph, scores, predictions."""

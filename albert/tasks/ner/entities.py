@@ -1,0 +1,149 @@
+"""Tag sequences -> entity spans -> precision, recall, F1, by seqeval (no TensorFlow).
+
+Two readings of a tag sequence, which differ where transitions are illegal:
+
+strict   an entity is what the scheme allows, from its first tag to its last; anything
+         else is no entity (seqeval's `mode="strict"`, IOB2 or IOBES).
+default  a tag of another type, or an inside tag after "O", opens an entity too, as in
+         the conlleval script of CoNLL 2000 (seqeval's default).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Mapping, NamedTuple, Sequence
+
+from seqeval.metrics.sequence_labeling import get_entities
+from seqeval.scheme import IOB2, IOBES, Tokens
+
+from albert.tasks.ner.tag_schemes import Scheme, write_span
+
+Tags = Sequence[str]
+
+
+class Span(NamedTuple):
+    """An entity: its type, its first column and the one after its last."""
+
+    type: str
+    start: int
+    end: int
+
+
+class Counts(NamedTuple):
+    """Entities that agree in type and place, that were predicted, that are in gold."""
+
+    correct: int
+    predicted: int
+    gold: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the predicted entities that are right; 0 where there are none."""
+        return self.correct / self.predicted if self.predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the gold entities that were found; 0 where there are none."""
+        return self.correct / self.gold if self.gold else 0.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; 0 where nothing is correct."""
+        both = self.predicted + self.gold
+        return 2 * self.correct / both if both else 0.0
+
+
+class EntityScores(NamedTuple):
+    """Counts over all entities, and of each type (sorted)."""
+
+    total: Counts
+    by_type: Mapping[str, Counts]
+
+
+def _seqeval_tags(tags: Tags) -> list[str]:
+    """Write a middle as I-: seqeval knows no M-."""
+    return ["I" + tag[1:] if tag.startswith("M-") else tag for tag in tags]
+
+
+def read_strict(tags: Tags, scheme: Scheme) -> list[Span]:
+    """Return the entities of one sentence that the scheme allows, in order."""
+    reader = IOB2 if scheme.single == scheme.first else IOBES
+    found = Tokens(_seqeval_tags(tags), scheme=reader).entities
+    return [Span(entity.tag, entity.start, entity.end) for entity in found]
+
+
+def read_default(tags: Tags) -> list[Span]:
+    """Return the entities of one sentence as conlleval reads them, in order.
+
+    Example: `O I-A B-A` holds the spans (A, 1, 2) and (A, 2, 3); strictly read, only
+    the second.
+    """
+    found = get_entities(_seqeval_tags(tags))
+    return [Span(kind, first, last + 1) for kind, first, last in found]
+
+
+def write_spans(spans: Sequence[Span], length: int, scheme: Scheme) -> list[str]:
+    """Return the tags of a sentence of `length` columns that holds `spans`."""
+    tags = ["O"] * length
+    for kind, start, end in spans:
+        tags[start:end] = write_span(kind, end - start, scheme)
+    return tags
+
+
+def count_spans(
+    gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]
+) -> EntityScores:
+    """Compare the spans of each sentence: equal in type, start and end is correct."""
+    sums = {"correct": Counter(), "predicted": Counter(), "gold": Counter()}
+    for expected, found in zip(gold, predicted):
+        sums["gold"].update(span.type for span in expected)
+        sums["predicted"].update(span.type for span in found)
+        sums["correct"].update(span.type for span in set(expected) & set(found))
+    by_type = {
+        kind: Counts(*(sums[name][kind] for name in Counts._fields))
+        for kind in sorted(sums["gold"] | sums["predicted"])
+    }
+    total = Counts(*(sum(sums[name].values()) for name in Counts._fields))
+    return EntityScores(total, by_type)
+
+
+def score_strict(
+    gold: Sequence[Tags], predicted: Sequence[Tags], scheme: Scheme
+) -> EntityScores:
+    """Return the strict scores of sentences of tags, gold and predicted."""
+    return count_spans(
+        [read_strict(tags, scheme) for tags in gold],
+        [read_strict(tags, scheme) for tags in predicted],
+    )
+
+
+def score_default(gold: Sequence[Tags], predicted: Sequence[Tags]) -> EntityScores:
+    """Return the conlleval-compatible scores of sentences of tags."""
+    return count_spans(
+        [read_default(tags) for tags in gold],
+        [read_default(tags) for tags in predicted],
+    )
+
+
+def format_table(scores: Mapping[str, EntityScores]) -> str:
+    """Return a table of precision, recall, F1 in percent and counts per type.
+
+    Args:
+        scores: reading ("strict", "default") -> its scores.
+    """
+    header = ("precision", "recall", "F1", "gold", "predicted", "correct")
+    names = {name for part in scores.values() for name in part.by_type}
+    width = max([len("all types"), *map(len, names)])
+    lines = []
+    for reading, part in scores.items():
+        title = f"{reading:{width}}"
+        lines.append(title + "".join(f"{column:>11}" for column in header))
+        for name, counts in [*part.by_type.items(), ("all types", part.total)]:
+            ratios = (counts.precision, counts.recall, counts.f1)
+            numbers = (counts.gold, counts.predicted, counts.correct)
+            lines.append(
+                f"{name:{width}}"
+                + "".join(f"{100 * ratio:11.2f}" for ratio in ratios)
+                + "".join(f"{number:11d}" for number in numbers)
+            )
+    return "\n".join(lines)

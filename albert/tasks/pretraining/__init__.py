@@ -1,0 +1,1 @@
+"""Masked language modelling and sentence order prediction on records."""

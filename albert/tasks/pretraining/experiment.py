@@ -1,0 +1,271 @@
+"""Pretraining: read and check all, train, evaluate."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple, Optional
+
+from absl import logging
+
+from albert.base.errors import UserError
+from albert.checkpoints import guard as model_dir
+from albert.checkpoints import variables as checkpoints
+from albert.checkpoints.guard import VocabularyId
+from albert.evaluation.evaluator import BEST_FOLDER, CheckpointEvaluator, write_results
+from albert.evaluation.follow import follow_training
+from albert.evaluation.held_out import (
+    HeldOutEvaluation,
+    read_history,
+    stop_without_gain,
+)
+from albert.modeling.config import AlbertConfig, load_albert_config
+from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
+from albert.records.damage import find_readable
+from albert.records.inspection import ExpectedRecords, Inspection, check_records
+from albert.tasks.pretraining.config import (
+    STAND_IN_EVAL_STEPS,
+    HeldOutConfig,
+    PretrainingConfig,
+    PretrainingFiles,
+)
+from albert.tasks.pretraining.input_shard import InputShard, deal_files
+from albert.tasks.pretraining.task import PretrainingTask
+from albert.text.tokenization import load_vocabulary
+from albert.training.cluster import compare
+from albert.training.config import ReplicaConfig, TrainingConfig
+from albert.training.loop import check_start, has_ended, train
+from albert.training.replicas import join_machines
+from albert.training.stopping import Stopped, StopRequest, run_until_signal
+
+
+def inspect_records(
+    config: PretrainingConfig, files: PretrainingFiles, model: AlbertConfig
+) -> tuple[Inspection, dict]:
+    """Compare all records with the flags; return what they are, and readable ones.
+
+    Raises:
+        UserError: a file, the vocabulary or a length does not fit.
+    """
+    given = None
+    if files.vocab_file:
+        given = model_dir.identify(load_vocabulary(files.vocab_file))
+        model_dir.check_vocabulary_size(given, model)
+    names = list(dict.fromkeys([*files.train_files, *files.eval_files]))
+    readable = find_readable(names) if config.skip_corrupt_records else {}
+    expected = ExpectedRecords(
+        config.max_seq_length, config.max_predictions_per_seq, model.vocab_size, given
+    )
+    found = check_records(names, expected, readable)
+    model_dir.check_length(found.max_seq_length, model)
+    return found, readable
+
+
+def _vocabulary_file(
+    given: Optional[str], vocabulary: Optional[VocabularyId]
+) -> Optional[str]:
+    """Return a file with the vocabulary of the records, if one can be found."""
+    if given or vocabulary is None or not os.path.exists(vocabulary.path):
+        return given
+    same = load_vocabulary(vocabulary.path).sha256 == vocabulary.sha256
+    return vocabulary.path if same else None
+
+
+class _Run(NamedTuple):
+    """All that a run is made of, once it has been checked."""
+
+    task: PretrainingTask
+    build_encoder: EncoderBuilder
+    model: AlbertConfig
+    vocabulary: Optional[VocabularyId]
+    files: PretrainingFiles
+    config: PretrainingConfig
+    training: TrainingConfig
+    held_out: HeldOutConfig
+    replicas: ReplicaConfig
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether evaluation is this machine's work."""
+        return self.replicas.cluster is None or self.replicas.cluster.evaluates
+
+    @property
+    def is_evaluator(self) -> bool:
+        """Whether this machine only evaluates what others train."""
+        return self.replicas.cluster is not None and self.replicas.cluster.is_evaluator
+
+    def make_evaluator(self, max_batches: Optional[int]) -> CheckpointEvaluator:
+        """Return what evaluates checkpoints of the run."""
+        return CheckpointEvaluator(
+            self.task,
+            self.build_encoder,
+            self.config.eval_batch_size,
+            max_batches=max_batches,
+            replicas=self.replicas,
+        )
+
+
+def _make_task(
+    files: PretrainingFiles,
+    model: AlbertConfig,
+    found: Inspection,
+    readable: dict,
+    config: PretrainingConfig,
+    training: TrainingConfig,
+    replicas: ReplicaConfig,
+) -> PretrainingTask:
+    shard = InputShard(files.train_files)
+    cluster = replicas.cluster
+    if cluster is not None and not cluster.is_evaluator:
+        shard = deal_files(files.train_files, cluster.index, cluster.size)
+    return PretrainingTask(
+        model,
+        found.max_seq_length,
+        found.max_predictions_per_seq,
+        shard.files,
+        files.eval_files or files.train_files,
+        config.shuffle_buffer,
+        training.random_seed,
+        readable,
+        config.length_buckets,
+        (shard.index, shard.num_shards),
+    )
+
+
+def _prepare_training(run: _Run) -> None:
+    """Check all that training needs, and make the model directory.
+
+    Raises:
+        UserError: training cannot start, or another machine sees other files.
+    """
+    output_dir, cluster = run.training.output_dir, run.replicas.cluster
+    if run.training.init_checkpoint:
+        checkpoint = run.training.init_checkpoint
+        model_dir.check_pair(run.model, run.vocabulary, checkpoint)
+    model_dir.check_output_dir(output_dir)
+    model_dir.check_same_model(output_dir, run.model, run.vocabulary)
+    if run.is_evaluator:
+        return
+    check_start(run.task, run.build_encoder, run.training, run.replicas)
+    if cluster is None or cluster.is_chief:
+        vocabulary_file = _vocabulary_file(run.files.vocab_file, run.vocabulary)
+        model_dir.prepare(output_dir, run.model, run.vocabulary, vocabulary_file)
+    if run.replicas.num_machines > 1 and not has_ended(run.training):
+        names = run.files.train_files
+        sizes = {os.path.basename(name): os.path.getsize(name) for name in names}
+        compare(cluster, "the bytes of input files", sizes)
+        metadata = os.path.join(output_dir, model_dir.METADATA_FILE)
+        if not os.path.exists(metadata):
+            raise UserError(
+                f"the chief has made its output_dir, but {metadata} is not there: "
+                "every machine must see the same output_dir"
+            )
+
+
+def _watch_held_out(run: _Run, stop: StopRequest) -> Optional[HeldOutEvaluation]:
+    """Return what evaluates while training runs, None where nobody here does."""
+    if run.held_out.eval_every_steps is None or not run.evaluates:
+        return None
+    return HeldOutEvaluation(
+        lambda: run.make_evaluator(run.config.max_eval_steps),
+        run.held_out,
+        run.training.output_dir,
+        run.training.num_train_steps,
+        stop,
+    )
+
+
+def _train(run: _Run) -> Optional[Stopped]:
+    """Train, or evaluate what others train, as TF_CONFIG says.
+
+    Returns:
+        How a signal ended it, None where it went as far as it should.
+    """
+    stop = StopRequest()
+    held_out = _watch_held_out(run, stop)
+    output_dir, last_step = run.training.output_dir, run.training.num_train_steps
+
+    def look_at_history(*_) -> None:
+        """Stop where another machine has evaluated without gain for long."""
+        patience = run.held_out.early_stopping_patience
+        best = os.path.join(output_dir, BEST_FOLDER)
+        stop_without_gain(read_history(output_dir), patience, best, stop)
+
+    def work(stop: StopRequest) -> int:
+        if run.is_evaluator:
+            return follow_training(output_dir, last_step, held_out, stop)
+        look_at_history()
+        after = look_at_history if held_out is None else held_out.after_checkpoint
+        return train(
+            run.task, run.build_encoder, run.training, run.replicas, after, stop
+        )
+
+    return run_until_signal(work, stop, last_step, output_dir)
+
+
+def _evaluate(run: _Run) -> None:
+    """Evaluate a checkpoint, log the results and write `eval_results.txt`."""
+    files, output_dir = run.files, run.training.output_dir
+    # Not before training, which may make it: the best, the newest.
+    checkpoint = checkpoints.resolve(
+        files.eval_checkpoint or output_dir,
+        "eval_checkpoint" if files.eval_checkpoint else "output_dir",
+    )
+    model_dir.check_pair(run.model, run.vocabulary, checkpoint)
+    model_dir.make_output_dir(output_dir)
+    max_batches = run.config.max_eval_steps
+    if not files.eval_files:
+        max_batches = max_batches or STAND_IN_EVAL_STEPS
+        logging.warning(
+            "No --eval_input_file: evaluating on %d batches at most of the training "
+            "files, which says nothing about unseen text",
+            max_batches,
+        )
+    results = run.make_evaluator(max_batches).evaluate(checkpoint)
+    path = os.path.join(output_dir, "eval_results.txt")
+    write_results(path, results)
+    logging.info("***** Eval results of %s *****", checkpoint)
+    for name in sorted(results):
+        logging.info("  %s = %s", name, results[name])
+    logging.info("Written to %s", path)
+
+
+def run_experiment(
+    config: PretrainingConfig,
+    files: PretrainingFiles,
+    training: TrainingConfig,
+    held_out: HeldOutConfig,
+    replicas: ReplicaConfig,
+) -> Optional[Stopped]:
+    """Train and evaluate as asked; all is checked before anything is written.
+
+    Returns:
+        How a signal ended training early, else None.
+
+    Raises:
+        UserError: a file, a flag, a device or a checkpoint is wrong or does not fit.
+    """
+    model = load_albert_config(files.config_file, "bert_config_file")
+    if config.do_train and not has_ended(training):
+        join_machines(replicas)
+    found, readable = inspect_records(config, files, model)
+    run = _Run(
+        _make_task(files, model, found, readable, config, training, replicas),
+        make_encoder_builder(model),
+        model,
+        found.vocabulary,
+        files,
+        config,
+        training,
+        held_out,
+        replicas,
+    )
+    if config.do_train:
+        _prepare_training(run)
+        stopped = _train(run)
+        if stopped is not None:
+            return stopped
+    if config.do_eval and run.evaluates:
+        _evaluate(run)
+    elif config.do_eval:
+        logging.info("Evaluation is left to another machine")
+    return None

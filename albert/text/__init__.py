@@ -1,0 +1,1 @@
+"""Vocabularies, tokenisers and word segmentation (no TensorFlow)."""

@@ -1,0 +1,1 @@
+"""The task interface and the training loop: a step, replicas, optimizers, hooks."""

@@ -1,0 +1,194 @@
+"""Hooks of the training loop: progress, checkpoints, stopping."""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, Mapping, Optional, Sequence
+
+import tensorflow as tf
+from absl import logging
+
+from albert.training.stopping import StopRequest
+
+v1 = tf.compat.v1
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as `2 d 3 h`, `3 h 05 min`, `4 min 10 s` or `9 s`."""
+    minutes, second = divmod(int(round(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    days, hour = divmod(hours, 24)
+    if days:
+        return f"{days} d {hour} h"
+    if hours:
+        return f"{hours} h {minute:02d} min"
+    if minutes:
+        return f"{minutes} min {second:02d} s"
+    return f"{second} s"
+
+
+class ProgressHook(v1.train.SessionRunHook):
+    """Logs losses, rate, speed and time left; the same go to TensorBoard."""
+
+    def __init__(
+        self,
+        values: Mapping[str, tf.Tensor],
+        steps_done: tf.Tensor,
+        output_dir: Optional[str],
+        num_train_steps: int,
+        batch_size: int,
+        every_steps: int,
+    ):
+        """Watch some values.
+
+        Args:
+            values: name -> scalar of the global batch, in the order of the log.
+            steps_done: the global step after the step.
+            output_dir: where the event file lies; None for no event file.
+            num_train_steps: the last step, for the time left.
+            batch_size: examples of a step over all replicas.
+            every_steps: steps between lines; the first step is logged too.
+        """
+        self._values = dict(values)
+        self._steps_done = steps_done
+        self._output_dir = output_dir
+        self._num_train_steps = num_train_steps
+        self._batch_size = batch_size
+        self._every_steps = every_steps
+        self._timed_step = 0
+        self._timed_at = 0.0
+        self.step = 0  # the last step that was completed
+        self.batches = 0  # how many were trained on, those of skipped steps included
+
+    def begin(self) -> None:
+        """Find the global step and the event file."""
+        self._global_step = v1.train.get_global_step()
+        self._writer = None
+        if self._output_dir is not None:
+            self._writer = v1.summary.FileWriterCache.get(self._output_dir)
+
+    def after_create_session(self, session, coord) -> None:
+        """Take up the step that training starts from."""
+        del coord
+        self.step = int(session.run(self._global_step))
+        self._first_step = self.step + 1
+
+    def before_run(self, run_context) -> v1.train.SessionRunArgs:
+        """Ask for the values at each step: a second set of fetches costs a graph."""
+        return v1.train.SessionRunArgs((self._values, self._steps_done))
+
+    def after_run(self, run_context, run_values) -> None:
+        """Log the values."""
+        results, step = run_values.results
+        self.batches += 1
+        self.step = int(step)  # as before where float16 made the step be skipped
+        now = time.monotonic()
+        if self.step == self._first_step:  # its time is that of building the graph
+            self._timed_step, self._timed_at = self.step, now
+        if self.step != self._first_step and self.step % self._every_steps:
+            return
+        values = {name: float(value) for name, value in results.items()}
+        words = [f"{name} {value:.4g}" for name, value in values.items()]
+        if self.step > self._timed_step:
+            rate = (self.step - self._timed_step) / max(now - self._timed_at, 1e-9)
+            self._timed_step, self._timed_at = self.step, now
+            values["examples_per_second"] = rate * self._batch_size
+            left = (self._num_train_steps - self.step) / rate
+            words.append(f"{rate * self._batch_size:.1f} examples/s")
+            words.append(f"{format_duration(left)} left")
+        logging.info(
+            "Step %d of %d: %s", self.step, self._num_train_steps, ", ".join(words)
+        )
+        if self._writer is None:
+            return
+        summary = v1.Summary(
+            value=[v1.Summary.Value(tag=n, simple_value=v) for n, v in values.items()]
+        )
+        self._writer.add_summary(summary, self.step)
+        self._writer.flush()  # so that TensorBoard shows it now
+
+
+class StopHook(v1.train.SessionRunHook):
+    """Ends training after the step in which somebody asked for it.
+
+    The hook that saves checkpoints then saves this step's.
+    """
+
+    def __init__(self, stop: StopRequest):
+        """Watch `stop`."""
+        self._stop = stop
+
+    def after_run(self, run_context, run_values) -> None:
+        """End the loop if asked."""
+        if self._stop.asked:
+            logging.info("Stopping: %s", self._stop.reason)
+            run_context.request_stop()
+
+
+class CheckpointHook(v1.train.CheckpointSaverHook):
+    """Saves at multiples of some numbers of steps, and at the end.
+
+    The base class counts from the step a run starts from: after a stop at step 47 it
+    would save at 67 and 87, where nobody expects a checkpoint or an evaluation.
+    """
+
+    def __init__(
+        self,
+        output_dir: str,
+        every: Sequence[int],
+        listener: v1.train.CheckpointSaverListener,
+    ):
+        """Save in `output_dir` at multiples of each of `every`; tell `listener`."""
+        super().__init__(output_dir, save_steps=min(every), listeners=[listener])
+        self._every = tuple(every)
+
+    def _is_due(self, step: int) -> bool:
+        at_multiple = any(step % every == 0 for every in self._every)
+        return at_multiple and step != self._timer.last_triggered_step()
+
+    def after_run(self, run_context, run_values) -> None:
+        """Save if this step is a multiple."""
+        fetched = int(run_values.results)  # before or after its increment: a race
+        if not (self._is_due(fetched) or self._is_due(fetched + 1)):
+            return
+        step = int(run_context.session.run(self._global_step_tensor))
+        if self._is_due(step):
+            self._timer.update_last_triggered_step(step)
+            if self._save(run_context.session, step):
+                run_context.request_stop()
+
+    def _save(self, session, step) -> bool:
+        try:
+            return super()._save(session, step)
+        except tf.errors.OutOfRangeError as error:  # a file that is too large
+            # A MonitoredSession would take it for the end of the input.
+            raise RuntimeError(str(error)) from error
+
+
+class CheckpointListener(v1.train.CheckpointSaverListener):
+    """Calls back after each checkpoint that training itself has written."""
+
+    def __init__(
+        self,
+        prefix: str,
+        on_checkpoint: Callable[[str, int], None],
+        stop: StopRequest,
+    ):
+        """Call `on_checkpoint("<prefix>-<step>", step)` after a checkpoint.
+
+        The one that an Estimator writes before the first step of all is passed over;
+        the one it writes again where a run resumes is not: a run that was killed may
+        not have called back. Training ends with this step if the callback asks `stop`.
+        """
+        self._prefix = prefix
+        self._on_checkpoint = on_checkpoint
+        self._stop = stop
+        self._last_step = 0
+
+    def after_save(self, session, global_step_value) -> bool:
+        """Call back, once a step; return whether to end."""
+        step = int(global_step_value)
+        if step != self._last_step:
+            self._last_step = step
+            self._on_checkpoint(f"{self._prefix}-{step}", step)
+        return self._stop.asked

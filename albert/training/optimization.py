@@ -1,0 +1,273 @@
+"""The learning-rate schedule, the update rules, and the optimizers around them.
+
+LAMB: You et al., "Large Batch Optimization for Deep Learning" (2020). AdamW: Loshchilov
+and Hutter (2019), in BERT's form. Neither corrects the bias of its moments, as in the
+reference. Checked against recorded steps of albert_zh (see the tests).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, Optional, Sequence
+
+import tensorflow as tf
+
+from albert.training.loss_scale import LossScale
+from albert.training.replicas import sum_over_replicas
+
+v1 = tf.compat.v1
+
+CLIP_NORM = 1.0
+WEIGHT_DECAY = 0.01
+# A variable whose name matches one of these is not decayed.
+NO_DECAY_PATTERNS = ("LayerNorm", "layer_norm", "bias")
+NOT_FINITE = "gradient or loss is not finite"  # marks the error of `apply_gradients`
+_ALL_TOGETHER = "all variables together"  # named where only the sum is too large
+
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-6
+
+
+class Moments(NamedTuple):
+    """A variable and its running moments after an update; all of one shape."""
+
+    value: tf.Tensor
+    m: tf.Tensor
+    v: tf.Tensor
+
+
+def learning_rate_at(
+    step: tf.Tensor, peak: float, num_train_steps: int, num_warmup_steps: int
+) -> tf.Tensor:
+    """Return the learning rate of a step: linear warm-up, then linear decay to 0.
+
+    Args:
+        step: integer scalar, the number of the update, counted from 1: the global step
+            after it. The recorded steps of the reference follow this count (under
+            TensorFlow 1.15 its optimizers read the step after its increment).
+        peak: the rate that the decay starts from (at step 0, warm-up or not).
+        num_train_steps: where the decay reaches 0.
+        num_warmup_steps: below it the rate is `peak * step / num_warmup_steps`.
+
+    Returns:
+        float32 scalar.
+    """
+    step = tf.cast(step, tf.float32)
+    done = tf.minimum(step / num_train_steps, 1.0)
+    decayed = peak * (1.0 - done)
+    if num_warmup_steps == 0:
+        return decayed
+    return tf.where(step < num_warmup_steps, peak * step / num_warmup_steps, decayed)
+
+
+def _direction(
+    gradient: tf.Tensor, value: tf.Tensor, m: tf.Tensor, v: tf.Tensor, decay: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return the decayed Adam direction and the new moments."""
+    m = _BETA_1 * m + (1.0 - _BETA_1) * gradient
+    v = _BETA_2 * v + (1.0 - _BETA_2) * tf.square(gradient)
+    return m / (tf.sqrt(v) + _EPSILON) + decay * value, m, v
+
+
+def adamw_update(
+    gradient: tf.Tensor,
+    value: tf.Tensor,
+    m: tf.Tensor,
+    v: tf.Tensor,
+    learning_rate: tf.Tensor,
+    decay: float,
+) -> Moments:
+    """Return a variable and its moments after one AdamW step.
+
+    Args:
+        gradient, value, m, v: float32, all of one shape.
+        learning_rate: float32 scalar.
+        decay: weight decay, 0 for a variable that is not decayed.
+    """
+    direction, m, v = _direction(gradient, value, m, v, decay)
+    return Moments(value - learning_rate * direction, m, v)
+
+
+def lamb_update(
+    gradient: tf.Tensor,
+    value: tf.Tensor,
+    m: tf.Tensor,
+    v: tf.Tensor,
+    learning_rate: tf.Tensor,
+    decay: float,
+) -> Moments:
+    """Return a variable and its moments after one LAMB step.
+
+    As `adamw_update`, the step scaled by |value| / |direction|, or by 1 where either
+    is 0.
+    """
+    direction, m, v = _direction(gradient, value, m, v, decay)
+    value_norm, direction_norm = tf.norm(value), tf.norm(direction)
+    ratio = tf.where(
+        tf.logical_and(value_norm > 0.0, direction_norm > 0.0),
+        tf.math.divide_no_nan(value_norm, direction_norm),
+        1.0,
+    )
+    return Moments(value - learning_rate * ratio * direction, m, v)
+
+
+# name -> (update rule, slot name of m, slot name of v); the slots' names are those of
+# the reference's checkpoints.
+UPDATE_RULES = {
+    "adamw": (adamw_update, "adam_m", "adam_v"),
+    "lamb": (lamb_update, "lamb_m", "lamb_v"),
+}
+SLOT_NAMES = tuple(slot for _, *slots in UPDATE_RULES.values() for slot in slots)
+
+
+def decay_of(variable_name: str) -> float:
+    """Return the weight decay of a variable by its name."""
+    excluded = any(re.search(p, variable_name) for p in NO_DECAY_PATTERNS)
+    return 0.0 if excluded else WEIGHT_DECAY
+
+
+def _count_update(step: tf.Variable, finite: Optional[tf.Tensor]) -> tf.Operation:
+    """Add 1 to the global step, or 0 for a step that was skipped."""
+    done = 1 if finite is None else tf.cast(finite, step.dtype)
+    return step.assign_add(done, read_value=False)
+
+
+def _check_finite(
+    passes: tf.Tensor, squares: tf.Tensor, names: Sequence[str]
+) -> tf.Tensor:
+    """Return what fails with NOT_FINITE and the first bad variable's name.
+
+    Args:
+        passes: boolean scalar, whether not to fail.
+        squares: float32 [N], the squared norm of each gradient.
+        names: of their N variables.
+    """
+
+    def fail() -> tf.Tensor:
+        bad = tf.logical_not(tf.math.is_finite(squares))
+        index = tf.where(tf.reduce_any(bad), tf.argmax(bad), len(names))
+        name = tf.gather([*names, _ALL_TOGETHER], index)
+        assertion = tf.debugging.Assert(False, [NOT_FINITE, name])
+        with tf.control_dependencies([assertion]):
+            return tf.constant(False)
+
+    # XLA would leave the assertion out.
+    with tf.xla.experimental.jit_scope(compile_ops=False):
+        return tf.cond(passes, lambda: tf.constant(True), fail)
+
+
+class GlobalBatchOptimizer(v1.train.Optimizer):
+    """Sums gradients over replicas, then clips them, then applies an update rule.
+
+    In this order N replicas make the step of one replica on the whole batch. Losses
+    must already be divided by what they count over the global batch: gradients are
+    summed, not averaged.
+    """
+
+    def __init__(
+        self,
+        rule: str,
+        learning_rate: tf.Tensor,
+        loss_scale: Optional[LossScale] = None,
+    ):
+        """Make the optimizer of one replica.
+
+        Args:
+            rule: a key of UPDATE_RULES.
+            learning_rate: float32 scalar of the current replica.
+            loss_scale: what the loss was multiplied by; None for nothing.
+        """
+        super().__init__(use_locking=False, name=rule)
+        self._rule, self._m_name, self._v_name = UPDATE_RULES[rule]
+        self._learning_rate = learning_rate
+        self._loss_scale = loss_scale
+
+    def apply_gradients(
+        self,
+        grads_and_vars: Sequence[tuple[tf.Tensor, tf.Variable]],
+        global_step: Optional[tf.Variable] = None,
+        name: Optional[str] = None,
+    ) -> tf.Operation:
+        """Return the operation of one step; called in replica context.
+
+        Args:
+            grads_and_vars: this replica's gradients, None where there is none.
+            global_step: incremented by 1 after the update, if given.
+
+        Running it raises InvalidArgumentError, with NOT_FINITE and the first bad
+        variable's name in its message and no variable changed, when the summed gradient
+        is not finite. With a loss scale such a step is skipped, and raises only when
+        the scale can sink no further.
+        """
+        pairs = [(g, v) for g, v in grads_and_vars if g is not None]
+        if not pairs:
+            raise ValueError("no variable has a gradient")
+        replica = tf.distribute.get_replica_context()
+        gradients = sum_over_replicas([tf.convert_to_tensor(g) for g, _ in pairs])
+        if self._loss_scale is not None:
+            gradients = self._loss_scale.unscale(gradients)
+        squares = tf.stack([tf.nn.l2_loss(g) for g in gradients])  # half the squares
+        norm = tf.sqrt(2.0 * tf.reduce_sum(squares))
+        finite, scale_state = None, None
+        passes = tf.math.is_finite(norm)
+        if self._loss_scale is not None:
+            finite = passes
+            scale_state = self._loss_scale.after_step(finite)
+            passes = tf.logical_or(self._loss_scale.can_sink, finite)
+        check = _check_finite(passes, squares, [v.op.name for _, v in pairs])
+        with tf.control_dependencies([check]):
+            clipped, _ = tf.clip_by_global_norm(gradients, CLIP_NORM, use_norm=norm)
+        return replica.merge_call(
+            self._apply_to_all_replicas,
+            args=(
+                list(zip(clipped, [v for _, v in pairs])),
+                self._learning_rate,
+                finite,
+                scale_state,
+            ),
+            kwargs={"global_step": global_step},
+        )
+
+    def _apply_to_all_replicas(
+        self, strategy, grads_and_vars, learning_rate, finite, scale_state, global_step
+    ):
+        """Update every replica's copy with that replica's (equal) gradient."""
+        variables = [variable for _, variable in grads_and_vars]
+        with tf.init_scope():
+            self._create_slots(variables)
+
+        def update(variable, gradient, rate, take):
+            return self._resource_apply_dense(gradient, variable, rate, take)
+
+        updates = []
+        for gradient, variable in grads_and_vars:
+            updates += strategy.extended.update(
+                variable, update, args=(gradient, learning_rate, finite), group=False
+            )
+        if self._loss_scale is not None:
+            updates += self._loss_scale.update(strategy, scale_state)
+        if global_step is None:
+            return tf.group(*updates)
+        with tf.control_dependencies(updates):
+            return tf.group(
+                strategy.extended.update(global_step, _count_update, args=(finite,))
+            )
+
+    def _create_slots(self, var_list: Sequence[tf.Variable]) -> None:
+        for variable in var_list:
+            self._zeros_slot(variable, self._m_name, self._m_name)
+            self._zeros_slot(variable, self._v_name, self._v_name)
+
+    def _resource_apply_dense(
+        self, grad, handle, learning_rate, finite
+    ) -> tf.Operation:
+        m = self.get_slot(handle, self._m_name)
+        v = self.get_slot(handle, self._v_name)
+        old = Moments(*(tf.convert_to_tensor(x) for x in (handle, m, v)))
+        new = self._rule(grad, *old, learning_rate, decay_of(handle.op.name))
+        if finite is not None:
+            new = Moments(*(tf.where(finite, n, o) for n, o in zip(new, old)))
+        return tf.group(
+            handle.assign(new.value, read_value=False),
+            m.assign(new.m, read_value=False),
+            v.assign(new.v, read_value=False),
+        )

@@ -1,0 +1,188 @@
+"""One training step of one replica: losses, gradients, update.
+
+The replica's examples may come in several micro-batches. Losses are means over the
+global batch, so the gradients of micro-batches only need to be summed, once each loss
+is divided by its weight over all micro-batches of all replicas. These weights depend on
+the features alone and are summed first. There is then one all-reduce of gradients and
+one update a step, and no accumulator outlives the step.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from typing import Mapping, NamedTuple, Optional
+
+import tensorflow as tf
+
+from albert.modeling.encoder import EncoderBuilder
+from albert.training import replicas as distribution
+from albert.training.config import TrainingConfig
+from albert.training.loss_scale import LossScale
+from albert.training.optimization import GlobalBatchOptimizer, learning_rate_at
+from albert.training.task import TRAIN, Features, Task, TaskOutput
+
+v1 = tf.compat.v1
+
+
+class TrainStep(NamedTuple):
+    """The tensors of a step, on one replica.
+
+    Attributes:
+        loss: float32 scalar; its sum over replicas is the loss of the global batch.
+        values: name -> scalar of the global batch, to be logged.
+        gradients: name of a variable -> this replica's part of its gradient.
+        train_op: makes the update and counts it in the global step.
+        steps_done: int64 scalar, the global step after `train_op`.
+        summed: what was given to be summed over all replicas.
+    """
+
+    loss: tf.Tensor
+    values: Mapping[str, tf.Tensor]
+    gradients: Mapping[str, tf.Tensor]
+    train_op: tf.Operation
+    steps_done: tf.Tensor
+    summed: Mapping[str, tf.Tensor] = types.MappingProxyType({})
+
+
+class _Sums(NamedTuple):
+    """What is summed over micro-batches.
+
+    Attributes:
+        loss: float32 scalar, see `TrainStep.loss`.
+        totals, weights: float32, of each loss and ratio.
+        gradients: one for each trainable variable that has one, in their order.
+    """
+
+    loss: tf.Tensor
+    totals: tf.Tensor
+    weights: tf.Tensor
+    gradients: tuple[tf.Tensor, ...]
+
+
+def _differentiate(
+    output: TaskOutput, denominators: tf.Tensor, scale: Optional[tf.Tensor]
+) -> tuple[_Sums, list[tf.Variable]]:
+    """Return the sums of one micro-batch, and the variables that have a gradient."""
+    losses = list(output.losses.values())
+    loss = tf.reduce_sum(tf.stack([term.total for term in losses]) / denominators)
+    variables = v1.trainable_variables()
+    gradients = tf.gradients(loss if scale is None else loss * scale, variables)
+    pairs = [(g, v) for g, v in zip(gradients, variables) if g is not None]
+    terms = [*losses, *output.ratios.values()]
+    sums = _Sums(
+        tf.stop_gradient(loss),
+        tf.stack([term.total for term in terms]),
+        tf.stack([term.weight for term in terms]),
+        tuple(tf.convert_to_tensor(gradient) for gradient, _ in pairs),
+    )
+    return sums, [variable for _, variable in pairs]
+
+
+def _accumulate(
+    task: Task,
+    build_encoder: EncoderBuilder,
+    features: Features,
+    denominators: tf.Tensor,
+    scale: Optional[tf.Tensor],
+) -> tuple[_Sums, list[tf.Variable]]:
+    """Sum over micro-batches, one after the other.
+
+    Args:
+        features: name -> [micro-batches, examples of one, ...]; the variables exist.
+    """
+    scope = v1.get_variable_scope()
+
+    def differentiate(index):
+        micro_batch = {name: value[index] for name, value in features.items()}
+        with v1.variable_scope(scope, reuse=True):
+            output = task.build(micro_batch, TRAIN, build_encoder)
+            return _differentiate(output, denominators, scale)
+
+    def add(index, sums):
+        new, _ = differentiate(index)
+        return index + 1, tf.nest.map_structure(tf.add, sums, new)
+
+    # The first one outside of the loop: it says which variables have a gradient.
+    first, variables = differentiate(0)
+    count = next(iter(features.values())).shape[0]
+    _, sums = tf.while_loop(
+        lambda index, _: index < count,
+        add,
+        (tf.constant(1), first),
+        parallel_iterations=1,  # the memory of one micro-batch at a time
+    )
+    return sums, variables
+
+
+def _merge(features: Features) -> Features:
+    """Join micro-batches: [K, B, ...] becomes [K * B, ...]; other sizes are known."""
+    return {
+        name: tf.reshape(value, [-1, *value.shape[2:]])
+        for name, value in features.items()
+    }
+
+
+def build_train_step(
+    task: Task,
+    build_encoder: EncoderBuilder,
+    features: Features,
+    config: TrainingConfig,
+    summed: Mapping[str, tf.Tensor] = types.MappingProxyType({}),
+) -> TrainStep:
+    """Build the step of the current replica, variables included.
+
+    Args:
+        features: a batch of `Task.read`; with gradient accumulation the dimension of
+            micro-batches comes first.
+        summed: name -> float32 scalar of this replica, to be summed over all with the
+            losses.
+    """
+    if config.precision != "float32":
+        dtype = tf.as_dtype(config.precision)
+        build_encoder = functools.partial(build_encoder, dtype=dtype)
+    accumulates = config.gradient_accumulation_steps > 1
+    # With accumulation only the weights of this are computed, and the variables made.
+    whole = task.build(
+        _merge(features) if accumulates else features, TRAIN, build_encoder
+    )
+    denominators = distribution.global_denominators(whole.losses)
+    loss_scale = LossScale() if config.precision == "float16" else None
+    scale = None if loss_scale is None else loss_scale.scale
+    if accumulates:
+        sums, variables = _accumulate(
+            task, build_encoder, features, denominators, scale
+        )
+    else:
+        sums, variables = _differentiate(whole, denominators, scale)
+    step = v1.train.get_or_create_global_step()
+    rate = learning_rate_at(
+        step + 1, config.learning_rate, config.num_train_steps, config.num_warmup_steps
+    )
+    train_op = GlobalBatchOptimizer(config.optimizer, rate, loss_scale).apply_gradients(
+        list(zip(sums.gradients, variables)), step
+    )
+    terms = {**whole.losses, **whole.ratios}
+    epsilons = [term.epsilon for term in terms.values()] + [1.0] * len(summed)
+    means = distribution.global_means(
+        tf.concat([sums.totals, list(summed.values())], axis=0),
+        tf.pad(sums.weights, [[0, len(summed)]]),
+        epsilons,
+    )
+    # Every replica must take part in the sum of the means, read there or not.
+    train_op = tf.group(train_op, means)
+    named = dict(zip([*terms, *summed], tf.unstack(means)))
+    summed = {name: named.pop(name) for name in summed}
+    total = tf.add_n([named[name] for name in whole.losses])
+    values = {"loss": total, **named, "learning_rate": rate}
+    if loss_scale is not None:
+        values["loss_scale"] = loss_scale.scale
+        values["skipped_steps"] = loss_scale.skipped_steps
+    gradients = {v.op.name: g for g, v in zip(sums.gradients, variables)}
+    with tf.control_dependencies([train_op]):
+        steps_done = step.read_value()
+    loss = sums.loss
+    if loss_scale is not None:
+        # An Estimator ends training at a loss of NaN; the optimizer decides here.
+        loss = tf.where(tf.math.is_finite(loss), loss, tf.zeros_like(loss))
+    return TrainStep(loss, values, gradients, train_op, steps_done, summed)

@@ -1,0 +1,115 @@
+"""Finding, comparing, slimming and writing checkpoints."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from albert.base.errors import UserError
+from albert.checkpoints import variables as checkpoints
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A checkpoint with model variables, slots and a step."""
+    prefix = str(tmp_path / "model.ckpt-7")
+    values = {
+        "bert/pooler/dense/kernel": np.float32([[1, 2], [3, 4]]),
+        "bert/pooler/dense/kernel/lamb_m": np.zeros((2, 2), np.float32),
+        "bert/pooler/dense/kernel/adam_v": np.zeros((2, 2), np.float32),
+        "cls/predictions/output_bias": np.float32([5]),
+        "global_step": np.int64(7),
+    }
+    checkpoints.write_variables(prefix, values)
+    checkpoints.write_state(str(tmp_path), "model.ckpt-7")
+    return prefix
+
+
+def test_what_is_written_is_read_back(written):
+    names = ["bert/pooler/dense/kernel", "global_step"]
+    found = checkpoints.read_variables(written, names)
+    np.testing.assert_array_equal(found[names[0]], [[1, 2], [3, 4]])
+    assert found["global_step"] == 7
+    assert checkpoints.read_shapes(written)["cls/predictions/output_bias"] == [1]
+
+
+def test_latest_step_is_read_from_the_folder(written, tmp_path):
+    assert checkpoints.latest_step(str(tmp_path)) == 7
+    assert checkpoints.latest_step(str(tmp_path / "nowhere")) is None
+
+
+def test_slim_names_leave_out_slots_and_step(written):
+    kernel, bias = "bert/pooler/dense/kernel", "cls/predictions/output_bias"
+    assert checkpoints.slim_names(written) == [kernel, bias]
+    assert checkpoints.slim_names(written, keep_pretraining_heads=False) == [kernel]
+
+
+@pytest.mark.parametrize("form", ["{prefix}", "{prefix}.index", "{folder}"])
+def test_a_checkpoint_can_be_named_by_prefix_index_or_folder(written, tmp_path, form):
+    named = form.format(prefix=written, folder=tmp_path)
+    assert checkpoints.resolve(named, "init_checkpoint") == written
+
+
+def test_a_missing_checkpoint_is_named_with_its_flag(tmp_path):
+    with pytest.raises(UserError, match="--init_checkpoint: no checkpoint .*x.ckpt"):
+        checkpoints.resolve(str(tmp_path / "x.ckpt"), "init_checkpoint")
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        checkpoints.resolve(str(tmp_path), "init_checkpoint")
+
+
+def test_an_index_without_its_data_is_refused(shared):
+    index_alone = shared / "data/published/albert_tiny/albert_model.ckpt"
+    with pytest.raises(UserError, match="lacks its .data file"):
+        checkpoints.resolve(str(index_alone), "init_checkpoint")
+
+
+def test_plan_tells_loaded_fresh_and_unused(written):
+    model = {"bert/pooler/dense/kernel": [2, 2], "output_bias": [3]}
+    plan = checkpoints.plan_initialisation(model, written)
+    assert plan.loaded == ("bert/pooler/dense/kernel",)
+    assert plan.fresh == ("output_bias",)
+    assert "cls/predictions/output_bias" in plan.unused
+    assert "global_step" in plan.unused
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"other": [1]}, "shares no variable"),
+        ({"bert/pooler/dense/kernel": [2, 3]}, r"has shape \[2, 2\], .*\[2, 3\]"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused(written, model, message):
+    with pytest.raises(UserError, match=message):
+        checkpoints.plan_initialisation(model, written)
+
+
+def test_a_variable_that_is_missing_is_named(written):
+    model = {"bert/pooler/dense/kernel": [2, 2], "bert/a": [1], "bert/b": [1]}
+    with pytest.raises(UserError, match="lacks bert/a and others"):
+        checkpoints.check_complete(model, written)
+    checkpoints.check_complete({"bert/pooler/dense/kernel": [2, 2]}, written)
+
+
+def test_going_on_with_another_optimizer_is_refused(tmp_path):
+    prefix = str(tmp_path / "model.ckpt-1")
+    w = np.float32([1])
+    checkpoints.write_variables(prefix, {"w": w, "w/lamb_m": w, "w/lamb_v": w})
+    checkpoints.check_resumable({"w": [1]}, prefix, "lamb")
+    with pytest.raises(UserError, match="not trained with adamw: it lacks w/adam_m"):
+        checkpoints.check_resumable({"w": [1]}, prefix, "adamw")
+
+
+def test_a_damaged_index_is_one_line(written):
+    with open(written + ".index", "wb") as file:
+        file.write(b"no index")
+    with pytest.raises(UserError, match="cannot be read"):
+        checkpoints.read_shapes(written)
+
+
+def test_tensorflow_itself_loads_what_is_written(written):
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        variable = tf.compat.v1.get_variable("bert/pooler/dense/kernel", [2, 2])
+        tf.compat.v1.train.Saver([variable]).restore(session, written)
+        np.testing.assert_array_equal(session.run(variable), [[1, 2], [3, 4]])

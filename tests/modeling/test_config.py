@@ -1,0 +1,171 @@
+"""The configuration of a model: what is read, what is refused, what is bundled."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from albert.base.errors import UserError
+from albert.modeling.config import AlbertConfig, load_albert_config, parse_albert_config
+
+SMALL = {"vocab_size": 50, "embedding_size": 8, "hidden_size": 12}
+# name: hidden size, layers, heads, feed-forward width, place of the LayerNorm
+FAMILY = {
+    "tiny": (312, 4, 12, 1248, "postln"),
+    "base": (768, 12, 12, 3072, "postln"),
+    "large": (1024, 24, 16, 4096, "postln"),
+    "xlarge": (2048, 24, 32, 8192, "postln"),
+    "xxlarge": (4096, 12, 64, 16384, "preln"),
+}
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_keys_become_fields_and_the_rest_keeps_its_default():
+    config = parse_albert_config({**SMALL, "hidden_dropout_prob": 0.1}, "c.json")
+    assert (config.vocab_size, config.embedding_size, config.hidden_size) == (50, 8, 12)
+    assert config.hidden_dropout_prob == 0.1
+    assert config.num_hidden_layers == 12
+    assert config.max_position_embeddings == 512
+    assert config.ln_type == "postln"
+
+
+def test_a_configuration_survives_its_json_form():
+    config = AlbertConfig(vocab_size=9, hidden_size=24, ln_type="preln")
+    values = json.loads(json.dumps(config.to_dict()))
+    assert parse_albert_config(values, "c.json") == config
+
+
+def test_a_configuration_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        AlbertConfig(vocab_size=9).hidden_size = 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("directionality", "bidi"),
+        ("pooler_fc_size", 768),
+        ("pooler_num_attention_heads", 12),
+        ("pooler_num_fc_layers", 3),
+        ("pooler_size_per_head", 128),
+        ("pooler_type", "first_token_transform"),
+    ],
+)
+def test_legacy_keys_are_passed_over(key, value):
+    plain = parse_albert_config(SMALL, "c.json")
+    assert parse_albert_config({**SMALL, key: value}, "c.json") == plain
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, "postln"), ("postln", "postln"), ("preln", "preln")],
+)
+def test_ln_type_of_null_is_postln(value, expected):
+    config = parse_albert_config({**SMALL, "ln_type": value}, "c.json")
+    assert config.ln_type == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"hiden_size": 12}, "unknown key 'hiden_size'"),
+        ({"ln_type": "mid"}, "ln_type must be one of postln, preln; got 'mid'"),
+        ({"ln_type": 3}, "ln_type must be str, got 3"),
+        ({"hidden_act": "swish"}, "hidden_act must be one of .*gelu.*got 'swish'"),
+        ({"hidden_act": None}, "hidden_act must be str, got None"),
+        ({"vocab_size": 0}, "vocab_size must be at least 1, got 0"),
+        ({"vocab_size": "50"}, "vocab_size must be int, got '50'"),
+        ({"vocab_size": 50.0}, "vocab_size must be int, got 50.0"),
+        ({"vocab_size": True}, "vocab_size must be int, got True"),
+        ({"num_hidden_layers": -1}, "num_hidden_layers must be at least 1, got -1"),
+        ({"hidden_size": 13}, "hidden_size must be a multiple .*got 13 and 12"),
+        ({"hidden_dropout_prob": 1.0}, "hidden_dropout_prob must be .*below 1.*got 1"),
+        ({"hidden_dropout_prob": -0.1}, "hidden_dropout_prob must be at least 0"),
+        ({"attention_probs_dropout_prob": 1}, "attention_probs_dropout_prob must be"),
+        ({"attention_probs_dropout_prob": float("nan")}, "got nan"),
+        ({"initializer_range": 0}, "initializer_range must be above 0, got 0"),
+        ({"num_hidden_groups": 1}, "'num_hidden_groups' belongs to .*google-research"),
+        ({"inner_group_num": 1}, "'inner_group_num' belongs to .*google-research"),
+        ({"net_structure_type": 0}, "'net_structure_type' belongs to"),
+    ],
+)
+def test_wrong_values_are_named_with_file_rule_and_value(changed, message):
+    with pytest.raises(UserError, match=f"^some.json: .*{message}"):
+        parse_albert_config({**SMALL, **changed}, "some.json")
+
+
+@pytest.mark.parametrize("key", ["vocab_size", "embedding_size"])
+def test_a_missing_size_is_named(key):
+    values = {k: v for k, v in SMALL.items() if k != key}
+    with pytest.raises(UserError, match=f"some.json: {key} is missing"):
+        parse_albert_config(values, "some.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "c.json is not JSON"),
+        ("[1]", "c.json: not a JSON object"),
+        ('{"vocab_size": 5}', "embedding_size is missing"),
+    ],
+)
+def test_a_file_that_holds_no_configuration_is_named(tmp_path, text, message):
+    with pytest.raises(UserError, match=message):
+        load_albert_config(write(tmp_path / "c.json", text))
+
+
+def test_a_missing_file_is_named_with_its_flag(tmp_path):
+    with pytest.raises(UserError, match="--bert_config_file: .*none.json: No such"):
+        load_albert_config(str(tmp_path / "none.json"), "bert_config_file")
+
+
+@pytest.mark.parametrize(("name", "expected"), FAMILY.items())
+def test_bundled_configuration_has_the_sizes_of_its_name(repo, name, expected):
+    path = repo / "albert_config" / f"albert_config_{name}.json"
+    config = load_albert_config(str(path))
+    hidden, layers, heads, feed_forward, ln_type = expected
+    assert config == AlbertConfig(
+        vocab_size=21128,
+        embedding_size=128,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=feed_forward,
+        ln_type=ln_type,
+    )
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_bundled_configuration_equals_the_published_one(repo, shared, name):
+    file_name = f"albert_config_{name}.json"
+    published = shared / "data" / "published" / "albert_config" / file_name
+    values = json.loads(published.read_text(encoding="utf-8"))
+    bundled = json.loads(
+        (repo / "albert_config" / file_name).read_text(encoding="utf-8")
+    )
+    assert bundled == {key: values[key] for key in bundled}
+    assert set(values) - set(bundled) <= {
+        "directionality",
+        *(key for key in values if key.startswith("pooler_")),
+    }
+    assert load_albert_config(str(published)) == AlbertConfig(**bundled)
+
+
+@pytest.mark.parametrize(
+    "name", ["base_google_fast", "small_google", "tiny_google", "tiny_google_fast"]
+)
+def test_published_google_configurations_are_refused_by_name(shared, name):
+    folder = shared / "data" / "published" / "albert_config"
+    with pytest.raises(UserError, match="layout of google-research/albert"):
+        load_albert_config(str(folder / f"albert_config_{name}.json"))
+
+
+def test_bundled_vocabulary_fits_the_bundled_configurations(repo):
+    vocabulary = (repo / "albert_config" / "vocab.txt").read_text(encoding="utf-8")
+    assert vocabulary.count("\n") == 21128

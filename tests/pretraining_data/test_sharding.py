@@ -1,0 +1,70 @@
+"""Numbers, names, random streams and dealing of shards."""
+
+from __future__ import annotations
+
+import fnmatch
+import random
+
+import pytest
+
+from albert.pretraining_data import sharding
+from albert.pretraining_data.sharding import Shard
+
+
+@pytest.mark.parametrize(
+    ("text_bytes", "num_shards", "size", "count"),
+    [
+        (0, None, 16.0, 1),
+        (16_000_000, None, 16.0, 1),
+        (16_000_001, None, 16.0, 2),
+        (200_000_000, None, 16.0, 13),
+        (10, 4, 16.0, 4),
+        (3_000_000, None, 0.5, 6),
+    ],
+)
+def test_shards_follow_from_their_number_or_size(text_bytes, num_shards, size, count):
+    assert sharding.count_shards(text_bytes, num_shards, size) == count
+
+
+@pytest.mark.parametrize(
+    ("path", "shard", "name"),
+    [
+        ("out/tf_a.tfrecord", Shard(0, 1), "out/tf_a.tfrecord"),
+        ("out/tf_a.tfrecord", Shard(0, 4), "out/tf_a-00000-of-00004.tfrecord"),
+        ("tf.d/a", Shard(11, 12), "tf.d/a-00011-of-00012"),
+    ],
+)
+def test_names_of_shards(path, shard, name):
+    assert sharding.name_shard(path, shard) == name
+
+
+def test_the_pattern_of_the_readme_matches_shards():
+    name = sharding.name_shard("tf_cs.tfrecord", Shard(2, 4))
+    assert fnmatch.fnmatch(name, "tf*.tfrecord")
+
+
+def test_the_first_stream_is_that_of_the_seed_and_all_streams_differ():
+    expected = random.Random(12345)
+    first = sharding.make_random(12345, 0)
+    assert [first.random() for _ in range(9)] == [expected.random() for _ in range(9)]
+    seeds = [(seed, index) for seed in (1, 2, 12345) for index in range(1, 40)]
+    draws = {sharding.make_random(*pair).random() for pair in seeds}
+    assert len(draws) == len(seeds)
+    again = sharding.make_random(2, 7)
+    assert again.random() == sharding.make_random(2, 7).random()
+
+
+def test_documents_go_to_the_shard_with_least_text():
+    texts = [["abcd"], ["ab"], ["a", "b", "c"], ["a"], ["abc"], ["a"]]
+    # Sizes: 4 0 | 4 2 | 4 5 | 5 5 | 8 5 | 8 6
+    dealt = list(sharding.deal(texts, 2))
+    assert dealt == list(zip([0, 1, 1, 0, 0, 1], texts))
+
+
+def test_no_document_is_lost_and_shards_are_of_like_size():
+    rng = random.Random(3)
+    texts = [[str(n), "x" * rng.randint(1, 400)] for n in range(500)]
+    dealt = list(sharding.deal(iter(texts), 7))
+    assert [text for _, text in dealt] == texts
+    sizes = [sum(sum(map(len, t)) for i, t in dealt if i == n) for n in range(7)]
+    assert max(sizes) - min(sizes) <= 410

@@ -1,0 +1,85 @@
+"""Record files packed by gzip, beside plain ones."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+import pytest
+import tensorflow as tf
+
+from albert.base.errors import UserError
+from albert.modeling.config import AlbertConfig
+from albert.records import compression as packing
+from albert.records import damage
+from albert.records.inspection import ExpectedRecords, check_records, count_records
+from albert.records.tfrecord import frame
+from albert.tasks.pretraining.task import PretrainingTask
+
+RECORDS = [b"one", b"two", b"three"]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A plain file, and one packed."""
+    plain, packed = tmp_path / "plain", tmp_path / "packed"
+    data = b"".join(map(frame, RECORDS))
+    plain.write_bytes(data)
+    packed.write_bytes(gzip.compress(data))
+    return [str(plain), str(packed)]
+
+
+def test_packed_files_are_known_by_their_content(files):
+    assert packing.find_packed(files) == (files[1],)
+    for file in files:
+        assert list(packing.iterate_records(file)) == RECORDS
+        assert count_records(file) == 3
+        assert damage.scan_file(file).faults == ()
+
+
+def test_one_dataset_reads_plain_and_packed_files(files):
+    opener = damage.record_opener({}, packing.find_packed(files))
+    dataset = tf.data.Dataset.from_tensor_slices(files).flat_map(opener)
+    assert [record.numpy() for record in dataset] == RECORDS * 2
+
+
+def test_a_packed_file_that_is_cut_short_is_read_as_far_as_it_goes(tmp_path):
+    records = [bytes([65 + n]) * 40_000 for n in range(20)]
+    data = gzip.compress(b"".join(map(frame, records)), compresslevel=0)
+    path = tmp_path / "packed"
+    path.write_bytes(data[: len(data) // 2])
+    file = str(path)
+    with pytest.raises(UserError, match="damaged or cut short after record"):
+        count_records(file)
+    assert re.search("cannot be unpacked", damage.find_fault([file]))
+    scan = damage.scan_file(file)
+    kept = sum(segment.count for segment in scan.segments)
+    assert 0 < kept <= 10
+    readable = {file: scan.segments}
+    opener = damage.record_opener(readable, [file])
+    read = [r.numpy() for r in tf.data.Dataset.from_tensors(file).flat_map(opener)]
+    assert read == records[:kept]
+    assert damage.read_first(file, scan.segments) == records[0]
+
+
+def test_the_task_reads_packed_records(testdata, tmp_path):
+    source = testdata / "pretraining_data/abstracts_wwm_128.tfrecord"
+    packed = tmp_path / "packed.tfrecord"
+    packed.write_bytes(gzip.compress(source.read_bytes()))
+    expected = ExpectedRecords(None, None, 13878)
+    assert check_records([str(packed)], expected)[:2] == (128, 12)
+    config = AlbertConfig(
+        vocab_size=13878,
+        embedding_size=4,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+    )
+    batches = []
+    for file in (source, packed):
+        task = PretrainingTask(config, 128, 12, eval_files=[str(file)])
+        batches.append([b["input_ids"].numpy() for b in task.read("eval", 8)])
+    assert len(batches[0]) == len(batches[1]) > 0
+    for plain, unpacked in zip(*batches):
+        tf.debugging.assert_equal(plain, unpacked)

@@ -1,0 +1,124 @@
+"""The commands of the experiment, as the README writes them, on the bundled example.
+
+Flags at the end of a command override those before: fewer steps, no other change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from tests.beam_kit import PIPELINE_OPTIONS
+
+pytestmark = pytest.mark.slow
+
+TINY = {
+    "vocab_size": 21128,
+    "hidden_size": 24,
+    "embedding_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+}
+
+
+def experiment_commands(readme):
+    """Return the shell block of the README that holds the experiment."""
+    blocks = re.findall(r"```bash\n(.*?)```", readme.read_text("utf-8"), re.DOTALL)
+    (block,) = [b for b in blocks if "cs_raw.txt" in b and "125000" in b]
+    return block
+
+
+def run(command, repo, base):
+    python = pathlib.Path(sys.executable).parent  # the tests' own goes first
+    path = f"{python}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "BERT_BASE_DIR": str(base), "PATH": path}
+    done = subprocess.run(
+        ["bash", "-euc", command],
+        cwd=repo,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def base(repo, tmp_path_factory):
+    """BERT_BASE_DIR with what the commands need: a text, a config, a checkpoint."""
+    folder = tmp_path_factory.mktemp("base")
+    text = (repo / "examples/corpus.txt").read_text("utf-8").split("\n\n")[:30]
+    (folder / "cs_raw.txt").write_text("\n\n".join(text) + "\n", "utf-8")
+    (folder / "albert_tiny").mkdir()
+    config = folder / "albert_tiny/albert_config_tiny.json"
+    config.write_text(json.dumps(TINY))
+    from albert.checkpoints.variables import write_variables
+    from albert.modeling.config import load_albert_config
+    from albert.modeling.encoder import make_encoder_builder
+
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        ids = v1.placeholder(tf.int32, [None, 8])
+        make_encoder_builder(load_albert_config(str(config)))(ids, ids, ids)
+        session.run(v1.global_variables_initializer())
+        values = session.run({v.op.name: v for v in v1.trainable_variables()})
+    write_variables(str(folder / "albert_tiny/albert_model.ckpt"), values)
+    return folder
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_both_readmes_have_the_same_commands(repo, readme):
+    assert experiment_commands(repo / readme) == experiment_commands(repo / "README.md")
+
+
+def test_the_experiment_runs_as_written(repo, base):
+    block = experiment_commands(repo / "README.md").strip()
+    create, rest = block.split("\nexport ", 1)
+    environment, pretrain = ("export " + rest).split("\n", 1)
+    run(create + " --dupe_factor=1", repo, base)
+    metadata = json.loads((base / "tf_cs_raw.tfrecord.json").read_text("utf-8"))
+    assert metadata["parameters"]["max_predictions_per_seq"] == 51
+    fewer = " --num_train_steps=2 --num_warmup_steps=1 --train_batch_size=2"
+    output = run(
+        f"{environment}\n{pretrain} {fewer} --num_gpus=0 --max_eval_steps=2", repo, base
+    )
+    assert "Warm start from" in output
+    model = base / "my_new_model_path"
+    assert tf.train.latest_checkpoint(str(model)).endswith("model.ckpt-2")
+    assert "masked_lm_accuracy = " in (model / "eval_results.txt").read_text()
+
+
+OTHER_PROGRAMS = {"help", "logdir", "rounds", "records"}  # TensorBoard, benchmarks
+OTHER_PROGRAMS |= PIPELINE_OPTIONS | {"service_port"}  # Beam, its pool of workers
+
+
+def defined_flags(repo):
+    """Return every flag of the scripts at the top level."""
+    sources = [path.read_text("utf-8") for path in repo.glob("*.py")]
+    return {f for s in sources for f in re.findall(r'DEFINE_\w+\(\s*"(\w+)"', s)}
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_a_readme_names_every_flag_and_no_other(repo, readme):
+    text = (repo / readme).read_text("utf-8")
+    named = set(re.findall(r"(?<![\w-])--([a-z]\w+)", text)) - OTHER_PROGRAMS
+    defined = defined_flags(repo)
+    assert len(defined) > 40
+    assert named - defined == set()
+    assert defined - named == set()
+
+
+def test_every_file_that_the_readme_names_exists(repo):
+    text = (repo / "README.md").read_text("utf-8")
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
+    for name in links:
+        assert (repo / name).exists(), name

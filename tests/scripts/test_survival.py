@@ -1,0 +1,307 @@
+"""Training that is killed, stopped and started again."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from albert.records import tfrecord
+from tests import pretraining_kit as kit
+
+pytestmark = pytest.mark.slow
+
+INTERVAL = 20
+# Its gradient is rounding alone, which LAMB scales up (see test_distribution).
+KEY_BIAS = "attention/self/key/bias"
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory):
+    runner = kit.Runner(tmp_path_factory.mktemp("runner"))
+    yield runner
+    runner.close()
+
+
+def read_newest(folder):
+    """Return the step and all values of the newest checkpoint."""
+    newest = tf.train.latest_checkpoint(str(folder))
+    if newest is None:
+        return None, {}
+    reader = tf.train.load_checkpoint(newest)
+    values = {
+        name: reader.get_tensor(name) for name in reader.get_variable_to_dtype_map()
+    }
+    return int(values["global_step"]), values
+
+
+def test_ten_kills_lose_no_more_than_the_interval_and_change_nothing(runner, tmp_path):
+    flags = kit.make_flags(tmp_path, num_train_steps=400)
+    rng = random.Random(5)
+    kills = 0
+    start = None
+    while kills < 10:
+        # Two in three while steps are made, the others before the first one.
+        after_steps = rng.randint(1, 30) if kills % 3 else 0
+        delay = rng.uniform(0, 0.05) if after_steps else rng.uniform(0, 1.0)
+        done = runner.run(flags, "SIGKILL", after_steps, delay)
+        assert done.status == -9, done.output
+        kills += 1
+        saved, values = read_newest(tmp_path / "model")
+        if done.steps:
+            # The first step of all comes after the checkpoint of step 0.
+            assert done.steps[0] == (start or 0) + 1
+            # A step is logged after its checkpoint is written.
+            assert -1 <= done.steps[-1] - saved <= INTERVAL
+        assert saved == start or saved % INTERVAL == 0
+        assert all(np.isfinite(value).all() for value in values.values())
+        start = saved
+    assert 0 < start < 400
+    done = runner.run(flags)
+    assert done.status == 0, done.output
+    step, survived = read_newest(tmp_path / "model")
+    assert step == 400
+
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    flags = kit.make_flags(tmp_path, num_train_steps=400, output_dir=whole)
+    assert runner.run(flags).status == 0
+    step, wanted = read_newest(whole)
+    assert step == 400
+    assert set(survived) == set(wanted)
+    for name, value in wanted.items():
+        if KEY_BIAS not in name:
+            np.testing.assert_allclose(
+                survived[name], value, rtol=1e-3, atol=1e-5, err_msg=name
+            )
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_saves_a_checkpoint_and_gives_the_command_that_resumes(
+    runner, tmp_path, name
+):
+    flags = kit.make_flags(tmp_path, num_train_steps=5000)
+    done = runner.run(flags, name, after_steps=3)
+    assert done.status == 0, done.output
+    step = done.steps[-1]
+    assert step < 5000
+    assert f"Stopped by {name} at step {step} of 5000" in done.output
+    assert read_newest(tmp_path / "model")[0] == step
+    command = re.search("To go on: python3 (.*)", done.output).group(1)
+    resumed = shlex.split(command)
+    assert resumed == ["run_pretraining.py", *flags]
+    if name == "SIGTERM":  # once is enough
+        again = subprocess.run(
+            [sys.executable, *resumed, f"--num_train_steps={step + 20}"],
+            cwd=kit.REPO,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=True,
+        )
+        assert f"resumes from step {step}" in again.stderr
+        assert f"Step {step + 1} of {step + 20}" in again.stderr
+
+
+@pytest.mark.parametrize("delay", [0.7, 1.5])
+def test_sigterm_before_the_first_step_gives_the_command_too(runner, tmp_path, delay):
+    flags = kit.make_flags(tmp_path, num_train_steps=5000)
+    done = runner.run(flags, "SIGTERM", delay=delay)
+    assert done.status == 0, done.output
+    assert re.search("Stopped by SIGTERM.*To go on: python3 run_pre", done.output)
+    assert "Traceback" not in done.output
+
+
+def test_evaluation_while_training_keeps_the_best_and_can_be_cut(runner, tmp_path):
+    flags = kit.make_flags(
+        tmp_path,
+        num_train_steps=90,
+        eval_input_file=tmp_path / "held_out.tfrecord",
+        eval_every_steps=15,
+        keep_best_checkpoints=2,
+    )
+    done = runner.run(flags, "SIGTERM", after_steps=50)
+    assert done.status == 0, done.output
+    best = tmp_path / "model/best"
+    done = runner.run([*flags, "--do_eval", f"--eval_checkpoint={best}"])
+    assert done.status == 0, done.output
+    history = json.loads((tmp_path / "model/eval/history.json").read_text())
+    assert [entry["global_step"] for entry in history] == [15, 30, 45, 60, 75, 90]
+    losses = {entry["global_step"]: entry["loss"] for entry in history}
+    kept = json.loads((best / "best.json").read_text())
+    assert [kept["step"], kept["next"][0]["step"]] == sorted(losses, key=losses.get)[:2]
+    results = (tmp_path / "model/eval_results.txt").read_text()
+    assert f"global_step = {kept['step']}\n" in results
+    assert f"loss = {kept['value']}\n" in results
+
+
+def test_evaluation_while_training_needs_held_out_records(runner, tmp_path):
+    done = runner.run(kit.make_flags(tmp_path, eval_every_steps=15))
+    assert done.status == 1
+    (error,) = done.errors
+    assert "eval_every_steps needs held-out records: --eval_input_file" in error
+
+
+@pytest.mark.parametrize(
+    ("log_every_steps", "delay", "file"),
+    [(1000, 0.5, r"model\.ckpt-\d+(\.meta)?"), (1, 0, "events.out.*")],
+)
+def test_files_that_cannot_grow_are_one_line(
+    runner, tmp_path, log_every_steps, delay, file
+):
+    flags = kit.make_flags(
+        tmp_path, num_train_steps=5000, log_every_steps=log_every_steps
+    )
+    # After the first step no file may be longer than 20,000 bytes; a checkpoint's data
+    # are 37,000.
+    done = runner.run(flags, after_steps=1, delay=delay, file_size=20_000)
+    assert done.status == 1, done.output
+    (error,) = done.errors
+    wanted = rf"training stopped at step \d+: {tmp_path}/model/{file}: File too large; "
+    assert re.search(wanted + "the last good checkpoint is", error)
+    assert "Traceback" not in done.output
+    saved, values = read_newest(tmp_path / "model")
+    assert saved % INTERVAL == 0
+    assert values
+    end = saved + 20
+    assert runner.run([*flags, f"--num_train_steps={end}"]).status == 0
+    assert read_newest(tmp_path / "model")[0] == end
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    """On a small file system of its own, where the machine allows to make one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    flags = kit.make_flags(
+        tmp_path,
+        num_train_steps=5000,
+        output_dir=disk / "model",
+        keep_checkpoint_max=99,
+    )
+    mount = ["unshare", "--mount", "--user", "--map-root-user", "sh", "-c"]
+    script = f"mount -t tmpfs -o size=6m none {disk} && {{ %s; }}"
+    if subprocess.run([*mount, script % "true"], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a file system")
+    # A run that fills it, then the newest checkpoint carried out of it.
+    command = shlex.join([sys.executable, "run_pretraining.py", *flags])
+    save = f"s=$?; mkdir {tmp_path}/kept; cp {disk}/model/* {tmp_path}/kept; exit $s"
+    done = subprocess.run(
+        [*mount, script % f"{command}; {save}"],
+        cwd=kit.REPO,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 1, done.stderr
+    errors = [x for x in done.stderr.splitlines() if x.startswith("error: ")]
+    assert len(errors) == 1
+    assert re.search(rf"step \d+: {disk}/model/\S+: No space left on device", errors[0])
+    assert "Traceback" not in done.stderr
+    saved, values = read_newest(tmp_path / "kept")
+    assert saved % INTERVAL == 0
+    assert values
+
+
+def run_damaged(runner, folder, damage, **changes):
+    """Run on a record file with a damaged part that the check does not read."""
+    records = folder / "train.tfrecord"
+    data = bytearray(b"".join(map(tfrecord.frame, kit.make_examples(400))))
+    size = len(data) // 400  # all records are as long
+    data = damage(data, size)
+    records.write_bytes(data)
+    kit.write_claim(records)
+    changes = {"num_train_steps": 60, "length_buckets": False, **changes}
+    flags = kit.make_flags(folder, **changes)
+    return runner.run(flags), size
+
+
+def flip_in_record_301(data, size):
+    data[300 * size + size // 2] ^= 1
+    return data
+
+
+def cut_in_record_301(data, size):
+    return data[: 300 * size + size // 2]
+
+
+def lengthen_record_301(data, size):
+    example = tf.train.Example.FromString(kit.make_examples(1)[0])
+    example.features.feature["masked_lm_ids"].int64_list.value.append(5)
+    record = tfrecord.frame(example.SerializeToString())
+    return data[: 300 * size] + record + data[301 * size :]
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        (
+            flip_in_record_301,
+            "record 301 (wrong checksum, at byte {offset}) is damaged",
+        ),
+        (cut_in_record_301, "record 301 (cut short, at byte {offset}) is damaged"),
+        (lengthen_record_301, "record 301: max_predictions_per_seq is 3"),
+    ],
+)
+def test_a_bad_record_in_the_middle_of_training_is_named(
+    runner, tmp_path, damage, what
+):
+    done, size = run_damaged(runner, tmp_path, damage)
+    assert done.status == 1, done.output
+    (error,) = done.errors
+    assert 20 <= done.steps[-1] < 60
+    assert re.search(r"training stopped at step \d\d: ", error)
+    assert f"{tmp_path}/train.tfrecord: " + what.format(offset=300 * size) in error
+    assert "last good checkpoint is" in error
+    assert read_newest(tmp_path / "model")[0] in (20, 40)
+
+
+def test_corrupt_records_are_skipped_and_counted_on_request(runner, tmp_path):
+    done, size = run_damaged(
+        runner, tmp_path, flip_in_record_301, skip_corrupt_records=True
+    )
+    assert done.status == 0, done.output
+    assert done.steps[-1] == 60
+    assert "skip_corrupt_records: 1 damaged records" in done.output
+    assert f"record 301 (wrong checksum, at byte {300 * size})" in done.output
+    assert "; 399 records are read" in done.output
+
+
+def poison_record_301(data, size):
+    example = tf.train.Example.FromString(bytes(data[300 * size + 12 : 301 * size - 4]))
+    example.features.feature["masked_lm_weights"].float_list.value[0] = float("nan")
+    record = tfrecord.frame(example.SerializeToString())
+    return data[: 300 * size] + record + data[301 * size :]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"length_buckets": True},
+        {"gradient_accumulation_steps": 2},
+        {"num_gpus": None, "num_cpu_replicas": 2},
+    ],
+)
+def test_a_gradient_that_is_not_finite_names_variable_and_records(
+    runner, tmp_path, flags
+):
+    done, size = run_damaged(runner, tmp_path, poison_record_301, **flags)
+    assert done.status == 1, done.output
+    (error,) = done.errors
+    step = int(re.search(r"training stopped at step (\d+): ", error).group(1))
+    assert step == done.steps[-1] + 1
+    assert "gradient or loss is not finite (first at bert/embeddings/" in error
+    named = re.search(rf"holds the records {tmp_path}/train.tfrecord ([\d, ]+);", error)
+    numbers = [int(number) for number in named.group(1).split(", ")]
+    assert len(numbers) == 8
+    assert 301 in numbers
+    assert "last good checkpoint is" in error
+    saved, values = read_newest(tmp_path / "model")
+    assert saved == (step - 1) // INTERVAL * INTERVAL
+    assert all(np.isfinite(value).all() for value in values.values())

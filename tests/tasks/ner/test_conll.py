@@ -1,0 +1,185 @@
+"""Reading files of tagged characters."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import pytest
+
+from albert.base.errors import UserError
+from albert.tasks.ner import conll
+from albert.tasks.ner.tag_schemes import find_scheme
+
+
+def _write(folder, text, name="train.conll"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("中 O", ["中", "O"]),
+        ("中\tO", ["中", "O"]),
+        ("中   B-Method", ["中", "B-Method"]),
+        ("  中 O  ", ["中", "O"]),
+        ("中 NN x O", ["中", "NN", "x", "O"]),
+        ("中", ["中"]),
+        ("  O", [" ", "O"]),
+        ("\t\tO", ["\t", "O"]),
+        ("\u3000 O", ["\u3000", "O"]),
+        ("\xa0 O", ["\xa0", "O"]),
+        ("\u2028 O", ["\u2028", "O"]),
+        ("\u3000", ["\u3000"]),
+        ("\ufffd O", ["\ufffd", "O"]),
+        ("\u200b O", ["\u200b", "O"]),
+    ],
+)
+def test_line_is_split_and_a_white_space_character_is_kept(line, fields):
+    assert conll.split_fields(line) == fields
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        ("  O O", [" ", "O", "O"]),
+        ("\u3000\tNN\tO", ["\u3000", "NN", "O"]),
+        (" 中 NN O", ["中", "NN", "O"]),
+        ("中 O", ["中", "O"]),
+    ],
+)
+def test_white_space_column_is_known_by_the_usual_number_of_fields(line, fields):
+    assert conll.split_fields(line, usual=3) == fields
+
+
+def test_indented_line_and_space_column_are_told_apart(tmp_path):
+    found = conll.read_conll(_write(tmp_path, "用 N O\n 图 N O\n  N B-A\n像 N O\n"))
+    assert found.sentences[0].columns == ("用", "图", " ", "像")
+
+
+def test_sentences_know_their_lines(tmp_path):
+    text = "\n\n用 O\n图   NN   B-A\n \t\n\n\u3000 O\n\ufffd\tI-A"
+    found = conll.read_conll(_write(tmp_path, text))
+    assert found.lines == tuple(text.split("\n"))
+    assert found.sentences == (
+        conll.Sentence(("用", "图"), ("O", "B-A"), 3),
+        conll.Sentence(("\u3000", "\ufffd"), ("O", "I-A"), 7),
+    )
+
+
+def test_byte_order_mark_and_windows_line_ends_are_no_text(tmp_path):
+    found = conll.read_conll(_write(tmp_path, "\ufeff用 O\r\n\r\n图 B-A\r\n"))
+    assert found.lines == ("用 O", "", "图 B-A")
+    assert [s.columns for s in found.sentences] == [("用",), ("图",)]
+
+
+def test_file_of_one_column_has_no_tags_where_they_are_not_needed(tmp_path):
+    path = _write(tmp_path, "用\n \u3000\n\n图\n")
+    found = conll.read_conll(path, need_tags=False)
+    assert found.sentences == (
+        conll.Sentence(("用", "\u3000"), None, 1),
+        conll.Sentence(("图",), None, 4),
+    )
+    with pytest.raises(UserError, match="line 1 has one column, '用'"):
+        conll.read_conll(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("用 O\n图\n", "line 2 has one column, '图'; a character and its tag"),
+        ("用 O\n\n图 B\n", "line 3: 'B' is no tag"),
+        ("用 PER\n", "line 1: 'PER' is no tag"),
+        ("用 O\n图 X-PER\n", "line 2: 'X-PER' is no tag"),
+        ("", "holds no sentence"),
+        ("\n \n\t\n", "holds no sentence"),
+        (b"\xe7\x94\xa8 O\n\xff\xfe O\n", "line 2 is not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("need_tags", [True, False])
+def test_wrong_file_is_named_with_its_line(tmp_path, text, message, need_tags):
+    path = _write(tmp_path, text)
+    with pytest.raises(UserError, match=re.escape(message)) as error:
+        conll.read_conll(path, need_tags)
+    assert str(error.value).startswith(path)
+
+
+def test_tag_of_another_scheme_is_named_with_its_line(tmp_path):
+    found = conll.read_conll(_write(tmp_path, "用 O\n\n图 B-A\n像 M-A\n"))
+    conll.check_scheme(found, find_scheme("BMES"))
+    with pytest.raises(UserError, match=r"line 4: the tag 'M-A' is not of the .* BIO"):
+        conll.check_scheme(found, find_scheme("BIO"))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["train.conll", "val.conll", "test.conll"], "train val test"),
+        (["train.txt", "dev.txt", "notes.txt", "train.json"], "train val"),
+        (["train.stripped.conll", "dev.stripped.conll"], "train val"),
+        (["train.char.bmes", "test.char.bmes", "README.md"], "train test"),
+        (["test.bio", "training.bio", "testing.conll"], "test"),
+    ],
+)
+def test_splits_are_found_by_name(tmp_path, names, expected):
+    for name in names:
+        _write(tmp_path, "用 O\n", name)
+    (tmp_path / "val.d.conll").mkdir()
+    found = conll.find_splits(str(tmp_path))
+    assert set(found) == set(expected.split())
+    assert all(path.startswith(str(tmp_path)) for path in found.values())
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["val.conll", "dev.conll"], "are both val files"),
+        (["train.conll", "train.char.bmes"], "are both train files"),
+        (["train.json"], "holds no file named train, val, dev or test"),
+    ],
+)
+def test_folder_without_or_with_ambiguous_splits_is_refused(tmp_path, names, message):
+    for name in names:
+        _write(tmp_path, "用 O\n", name)
+    with pytest.raises(UserError, match=message):
+        conll.find_splits(str(tmp_path))
+
+
+def test_missing_folder_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no such folder: .*absent"):
+        conll.find_splits(str(tmp_path / "absent"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "split", "sentences"),
+    [
+        ("scibert_cn", "train", 1286),
+        ("scibert_cn", "val", 169),
+        ("scibert_cn", "test", 147),
+        ("weibo", "val", 270),
+        ("resume", "train", 3821),
+    ],
+)
+def test_third_party_files_hold_as_many_sentences_as_counted_elsewhere(
+    shared, folder, split, sentences
+):
+    path = conll.find_splits(str(shared / "data" / "ner" / folder))[split]
+    text = pathlib.Path(path).read_text(encoding="utf-8")
+    blocks = text.strip("\n").split("\n\n")
+    found = conll.read_conll(path)
+    assert len(found.sentences) == len([b for b in blocks if b]) == sentences
+
+
+def test_raw_text_in_place_of_characters_is_named(tmp_path):
+    path = tmp_path / "raw.txt"
+    path.write_text("用\nBERT\n\n本文用模型\n", "utf-8")
+    with pytest.raises(UserError, match="raw.txt: line 4 holds several characters"):
+        conll.check_characters(conll.read_conll(str(path), need_tags=False))
+
+
+def test_words_of_latin_letters_are_columns(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_text("用\nBERT\n2019\n", "utf-8")
+    conll.check_characters(conll.read_conll(str(path), need_tags=False))

@@ -1,0 +1,147 @@
+"""Vocabulary files, splitting into words, and WordPiece."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from albert.base.errors import UserError
+from albert.text.tokenization import (
+    SPECIAL_TOKENS,
+    UNK,
+    Tokenizer,
+    Vocabulary,
+    load_vocabulary,
+    split_pieces,
+    split_words,
+)
+
+
+def make_vocabulary(*tokens):
+    return Vocabulary([*SPECIAL_TOKENS, *tokens])
+
+
+@pytest.mark.parametrize(
+    ("content", "tokens"),
+    [
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n", (*SPECIAL_TOKENS, "a")),
+        (b"[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\n[MASK]\r\n", SPECIAL_TOKENS),
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n\n\n", SPECIAL_TOKENS),
+        ("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n灸".encode(), (*SPECIAL_TOKENS, "灸")),
+    ],
+)
+def test_a_vocabulary_has_one_token_a_line(tmp_path, content, tokens):
+    path = tmp_path / "vocab.txt"
+    path.write_bytes(content)
+    vocabulary = load_vocabulary(str(path))
+    assert vocabulary.tokens == tokens
+    assert vocabulary.to_ids(tokens) == list(range(len(tokens)))
+    assert vocabulary.to_tokens([0, len(tokens) - 1]) == [tokens[0], tokens[-1]]
+    assert vocabulary.sha256 == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\na\n", "'a' .line 6. stands 2"),
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n", "lacks the special token .MASK."),
+        (b"[PAD]\n", r"lacks the special token \[UNK\], \[CLS\], \[SEP\], \[MASK\]"),
+        (b"", "lacks the special token"),
+        (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n\n[MASK]\n", "line 5 is empty"),
+        (b"[UNK]\n[PAD]\n[CLS]\n[SEP]\n[MASK]\n", "must be the first token"),
+        (b"[PAD]\n[UNK]\n\xff\n", "line 3 is not UTF-8"),
+    ],
+)
+def test_an_unusable_vocabulary_is_refused(tmp_path, content, message):
+    path = tmp_path / "vocab.txt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message) as caught:
+        load_vocabulary(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_vocabulary_is_named(tmp_path):
+    with pytest.raises(UserError, match="nowhere.txt: No such file"):
+        load_vocabulary(str(tmp_path / "nowhere.txt"))
+
+
+@pytest.mark.parametrize(
+    ("text", "lower", "words"),
+    [
+        ("用BERT-Base做", True, "用 bert - base 做"),
+        ("用BERT-Base做", False, "用 BERT - Base 做"),
+        ("Ünïcödé", True, "unicode"),
+        ("Ünïcödé", False, "Ünïcödé"),
+        ("98.7%,即「好」", True, "98 . 7 % , 即 「 好 」"),
+        ("a$b^c`d|e", True, "a $ b ^ c ` d | e"),
+        ("tab\tand\u3000wide\u00a0space", True, "tab and wide space"),
+        ("drop\x00ped\x07 \ufffdand\u200b\ufeffgone", True, "dropped andgone"),
+        ("ＡＢ１２", True, "ａｂ１２"),
+        ("𠮷野", True, "𠮷 野"),
+        ("豈", True, "豈"),  # U+F900, whose canonical form is U+8C48
+        ("カタカナ한글", False, "カタカナ한글"),
+        ("line\u2028separator", True, "line separator"),
+        ("", True, ""),
+        (" \t ", True, ""),
+    ],
+)
+def test_words_are_ideographs_marks_and_runs(text, lower, words):
+    assert split_words(text, lower) == words.split(" " if words else None)
+
+
+@pytest.mark.parametrize(
+    ("word", "pieces"),
+    [
+        ("soft", ["soft"]),
+        ("softmax", ["soft", "##max"]),
+        ("softmaxmax", ["soft", "##max", "##max"]),
+        ("softer", ["soft", "##e", "##r"]),
+        ("hard", [UNK]),
+        ("softy", [UNK]),
+        ("e" + "r" * 199, ["e", *["##r"] * 199]),
+        ("e" + "r" * 200, [UNK]),
+    ],
+)
+def test_pieces_are_the_longest_from_the_left(word, pieces):
+    vocabulary = make_vocabulary("soft", "so", "##max", "##ft", "##e", "##r", "e")
+    assert split_pieces(word, vocabulary) == pieces
+
+
+def test_words_keep_their_pieces_apart():
+    tokenizer = Tokenizer(make_vocabulary("soft", "##max", "用", "-"))
+    expected = [
+        ("用", ["用"]),
+        ("softmax", ["soft", "##max"]),
+        ("-", ["-"]),
+        ("hard", [UNK]),
+    ]
+    assert tokenizer.tokenize_words("用SoftMax-Hard") == expected
+    assert tokenizer.tokenize_words("用SoftMax-Hard") == expected  # now remembered
+    assert tokenizer.tokenize("用SoftMax-Hard") == ["用", "soft", "##max", "-", UNK]
+
+
+def test_case_is_kept_when_asked():
+    tokenizer = Tokenizer(make_vocabulary("Soft", "soft"), do_lower_case=False)
+    assert tokenizer.tokenize("Soft soft SOFT") == ["Soft", "soft", UNK]
+
+
+@pytest.mark.parametrize("lower", [True, False])
+@pytest.mark.parametrize("name", ["abstracts.txt", "english.txt", "odd.txt"])
+def test_tokens_equal_those_of_an_independent_tokenizer(testdata, name, lower):
+    tokenizers = pytest.importorskip("tokenizers")
+    folder = testdata / "pretraining_data"
+    ours = Tokenizer(load_vocabulary(str(folder / "vocab.txt")), lower)
+    theirs = tokenizers.Tokenizer(
+        tokenizers.models.WordPiece(
+            ours.vocabulary.ids, unk_token=UNK, max_input_chars_per_word=200
+        )
+    )
+    theirs.normalizer = tokenizers.normalizers.BertNormalizer(
+        lowercase=lower, strip_accents=lower
+    )
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    lines = (folder / name).read_text(encoding="utf-8").split("\n")
+    assert len(lines) > 10
+    for line in lines:
+        assert ours.tokenize(line) == theirs.encode(line).tokens

@@ -1,0 +1,152 @@
+"""Errors of TensorFlow, and what a user is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+import tensorflow as tf
+
+from albert.base.errors import UserError
+from albert.training import failures
+from albert.training import loop as training
+from albert.training.config import ReplicaConfig, TrainingConfig
+from albert.training.optimization import NOT_FINITE
+from albert.training.task import RecordPlace
+from tests.training.test_loop import LineTask
+
+
+@pytest.mark.parametrize(
+    ("message", "path", "reason"),
+    [
+        ("/m/events.1.vm; No space left on device", "/m/events.1.vm", "No space"),
+        (
+            "Graph execution error:\n\nNode: 'save/SaveV2'\n"
+            "/a b/model.ckpt-40_temp/part-00000-of-00001.data-00000-of-00001"
+            ".tempstate737; No space left on device\n\t [[{{node save/SaveV2}}]]",
+            "/a b/model.ckpt-40",
+            "No space left on device",
+        ),
+        ("m/ckpt-4.meta.tmp591d22; File too large", "m/ckpt-4.meta", "File too large"),
+        ("Parent directory of a/b doesn't exist, can't save.", "a/b", "No such file"),
+        ("Failed to make: m/x_temp; Not a directory", "m/x", "Not a directory"),
+    ],
+)
+def test_file_and_reason_are_found_in_a_message(message, path, reason):
+    found = failures.find_file_trouble(message)
+    assert found.path == path
+    assert found.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Incompatible shapes: [2,3] vs. [3,2]", "a; b", "No space left on device"],
+)
+def test_other_messages_tell_of_no_file(message):
+    assert failures.find_file_trouble(message) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "bad_input", "wanted"),
+    [
+        (tf.errors.DataLossError(None, None, "corrupt"), "f: record 3", "f: record 3"),
+        (
+            tf.errors.DataLossError(None, None, "x\n  truncated record"),
+            None,
+            "the input could not be read: truncated record",
+        ),
+        (tf.errors.InvalidArgumentError(None, None, "Key: x"), "f: record 3", "f: rec"),
+        (tf.errors.InvalidArgumentError(None, None, "shapes"), None, None),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+            None,
+            "the device is out of memory",
+        ),
+        (ZeroDivisionError("division by zero"), "f: record 3", None),
+    ],
+)
+def test_what_a_user_can_mend_is_told_and_defects_are_not(error, bad_input, wanted):
+    found = failures.describe(error, failures.InputSource(lambda: bad_input))
+    assert (found is None) == (wanted is None)
+    if wanted is not None:
+        assert found.startswith(wanted)
+
+
+def config(folder, **changes):
+    values = {
+        "output_dir": str(folder),
+        "learning_rate": 0.01,
+        "num_train_steps": 6,
+        "num_warmup_steps": 0,
+        "train_batch_size": 2,
+        "save_checkpoints_steps": 2,
+        "optimizer": "adamw",
+        "log_every_steps": 1000,
+    }
+    return TrainingConfig(**{**values, **changes})
+
+
+def run(settings, task, **arguments):
+    replicas = ReplicaConfig(num_gpus=0)
+    return training.train(task, None, settings, replicas, **arguments)
+
+
+def test_a_model_directory_that_is_lost_in_training_is_one_line(tmp_path):
+    folder = tmp_path / "model"
+
+    def lose(path, step):
+        if step == 2:
+            shutil.move(folder, tmp_path / "aside")
+            folder.write_text("not a folder")
+
+    with pytest.raises(UserError) as error:
+        run(config(folder), LineTask(), on_checkpoint=lose)
+    message = str(error.value)
+    assert message.startswith("training stopped at step 4: ")
+    assert f"{folder}/model.ckpt: No such file or directory" in message
+    assert "\n" not in message
+    kept = tf.train.load_checkpoint(str(tmp_path / "aside/model.ckpt-2"))
+    assert kept.get_tensor("global_step") == 2
+
+
+def test_an_input_that_ends_is_no_success(tmp_path):
+    task = LineTask()
+    data = LineTask()
+    task.read = lambda mode, size: data.read(mode, size).take(3)
+    with pytest.raises(UserError, match="ended at step 3 of 6: the input gives no"):
+        run(config(tmp_path / "model"), task)
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path):
+    folder = tmp_path / "model"
+    left = folder / "model.ckpt-2_temp"
+    left.mkdir(parents=True)
+    (left / "part-00000-of-00001.data-00000-of-00001").write_bytes(b"x")
+    (folder / "model.ckpt-2.meta.tmp591d").write_bytes(b"x")
+    run(config(folder), LineTask())
+    names = os.listdir(folder)
+    assert not [name for name in names if "temp" in name or ".tmp" in name]
+    assert "model.ckpt-6.index" in names
+
+
+@pytest.mark.parametrize(
+    ("places", "text"),
+    [
+        ([("a", 3)], "a 3"),
+        ([("a", 3), ("a", 9), ("b", 1)], "a 3, 9; b 1"),
+        ([("a", n) for n in range(1, 11)], "a 1, 2, 3, 4, 5, 6, 7, 8 and 2 more"),
+    ],
+)
+def test_records_are_named_by_file(places, text):
+    places = [RecordPlace(*place) for place in places]
+    assert failures.format_records(places) == text
+
+
+def test_a_search_that_fails_does_not_hide_the_error():
+    def fail():
+        raise OSError("gone")
+
+    source = failures.InputSource(lambda: None, fail)
+    error = tf.errors.InvalidArgumentError(None, None, NOT_FINITE)
+    assert NOT_FINITE in failures.describe(error, source)

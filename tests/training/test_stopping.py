@@ -1,0 +1,57 @@
+"""Signals that ask for a stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from albert.training.stopping import (
+    StopRequest,
+    Terminated,
+    signals_ask,
+    sigterm_raises,
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_asks_and_names_itself(number):
+    with signals_ask(StopRequest()) as stop:
+        assert not stop.asked
+        os.kill(os.getpid(), number)
+        assert stop.asked
+    assert stop.reason == signal.Signals(number).name
+
+
+def test_a_second_signal_acts_as_before():
+    with signals_ask(StopRequest()) as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert stop.reason == "SIGINT"
+
+
+def test_handlers_are_put_back():
+    before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    with signals_ask(StopRequest()):
+        assert signal.getsignal(signal.SIGTERM) is not before[0]
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_the_first_reason_counts():
+    stop = StopRequest()
+    stop.ask("one")
+    stop.ask("another")
+    assert stop.reason == "one"
+
+
+def test_sigterm_raises_where_there_is_nothing_to_save():
+    before = signal.getsignal(signal.SIGTERM)
+    with sigterm_raises():
+        with signals_ask(StopRequest()) as stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.asked
+        with pytest.raises(Terminated):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
