@@ -11,8 +11,8 @@ from absl import flags
 from albert.base import cli
 from albert.base.errors import UserError
 from albert.checkpoints import variables as checkpoints
+from albert.checkpoints.best import choose_checkpoint
 from albert.checkpoints.export import export
-from albert.evaluation.evaluator import choose_checkpoint
 
 FLAGS = flags.FLAGS
 

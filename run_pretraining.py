@@ -14,9 +14,9 @@ from absl import flags
 from albert.base import cli, files
 from albert.base.errors import UserError
 from albert.checkpoints import variables as checkpoints
+from albert.evaluation.config import HeldOutConfig
 from albert.tasks.pretraining.config import (
     STAND_IN_EVAL_STEPS,
-    HeldOutConfig,
     PretrainingConfig,
     PretrainingFiles,
 )

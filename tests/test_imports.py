@@ -1,4 +1,4 @@
-"""The rules of the layers (CONTRIBUTING.md), read from the import statements."""
+"""The table of floors (CONTRIBUTING.md), read from the import statements."""
 
 from __future__ import annotations
 
@@ -34,41 +34,146 @@ def imported_names(path, top_level_only=False):
     return names
 
 
-def importers(package):
+def importers(package, top_level_only=False):
     return {
         name
         for name, path in zip(NAMES, MODULES)
         if any(
-            n == package or n.startswith(package + ".") for n in imported_names(path)
+            n == package or n.startswith(package + ".")
+            for n in imported_names(path, top_level_only)
         )
     }
 
 
+# folder of albert/ -> folders it may import, beside itself and `base`.
+MAY_IMPORT = {
+    "base": (),
+    "text": (),
+    "modeling": (),
+    "records": ("text",),
+    "checkpoints": ("text", "modeling"),
+    "pretraining_data": ("text", "records"),
+    "training": ("checkpoints", "modeling", "records"),
+    "evaluation": ("training", "checkpoints", "modeling"),
+    "tasks": (  # a task's folder never another's: see below
+        *("text", "modeling", "records", "checkpoints", "training", "evaluation"),
+    ),
+}
+# What imports no TensorFlow, not through another module either.
+WITHOUT_TENSORFLOW = (
+    "albert/base/",
+    "albert/text/",
+    "albert/records/features.py",
+    "albert/records/tfrecord.py",
+    "albert/pretraining_data/",
+    "albert/modeling/config.py",
+    "albert/training/config.py",
+    "albert/training/cluster_config.py",
+    "albert/evaluation/config.py",
+    "albert/tasks/ner/config.py",
+    "albert/tasks/pretraining/config.py",
+)
+
+
+def library_imports(path):
+    """Return the modules of `albert` that a file imports, as paths like NAMES."""
+    found = set()
+    for name in imported_names(path):
+        parts = name.split(".")
+        while parts[0] == "albert" and len(parts) > 1:
+            module = "/".join(parts) + ".py"
+            if module in NAMES:
+                found.add(module)
+                break
+            parts.pop()
+    return found
+
+
+IMPORTS = {name: library_imports(path) for name, path in zip(NAMES, MODULES)}
+
+
+def reached_from(name):
+    """Return every module that importing one imports, itself included."""
+    seen, waiting = set(), [name]
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting.extend(IMPORTS[module])
+    return seen
+
+
+def folder_of(name):
+    return name.split("/")[1]
+
+
 def test_the_checker_sees_imports():
     assert "albert/training/loop.py" in importers("tensorflow")
-    assert "albert/training/loop.py" in importers("albert.checkpoints.variables")
+    assert "albert/checkpoints/variables.py" in IMPORTS["albert/training/loop.py"]
+    assert "albert/base/errors.py" in reached_from("albert/training/loop.py")
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        "albert/config",
-        "albert/text/tokenization.py",
-        "albert/text/word_segmentation.py",
-        "albert/metrics",
-        "albert/text/vocab_training.py",
-        "albert/base/cli.py",
-        "albert/base/files.py",
-    ],
-)
+def test_every_module_lies_on_a_floor():
+    loose = [n for n in NAMES if n.count("/") == 1 and n != "albert/__init__.py"]
+    assert loose == []
+    assert {folder_of(n) for n in NAMES if n.count("/") > 1} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_a_folder_imports_only_those_of_its_row(folder):
+    allowed = {folder, "base", *MAY_IMPORT[folder], "__init__.py"}
+    wrong = {
+        (name, imported)
+        for name in NAMES
+        for imported in IMPORTS[name]
+        if folder_of(name) == folder and folder_of(imported) not in allowed
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_a_row_holds_what_is_reached_through_other_modules(folder):
+    """The table itself runs downward: nobody reaches upward in two steps."""
+    reached = {
+        folder_of(module)
+        for name in NAMES
+        if folder_of(name) == folder
+        for module in reached_from(name)
+    }
+    order = list(MAY_IMPORT)
+    assert all(
+        f == "__init__.py" or order.index(f) <= order.index(folder) for f in reached
+    )
+
+
+def test_the_table_runs_downward():
+    order = list(MAY_IMPORT)
+    for folder, allowed in MAY_IMPORT.items():
+        assert all(order.index(a) < order.index(folder) for a in allowed)
+
+
+def test_task_folders_never_import_each_other():
+    def task_of(name):
+        parts = name.split("/")
+        return parts[2] if len(parts) > 3 and parts[1] == "tasks" else None
+
+    wrong = {
+        (name, imported)
+        for name in NAMES
+        for imported in IMPORTS[name]
+        if task_of(imported) and task_of(imported) != task_of(name)
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("part", WITHOUT_TENSORFLOW)
 def test_parts_without_tensorflow(part):
-    assert any(name.startswith(part) for name in NAMES)
-    assert not {n for n in importers("tensorflow") if n.startswith(part)}
-
-
-def test_data_and_modeling_never_import_each_other():
-    assert not {n for n in importers("albert.modeling") if "/data/" in n}
-    assert not {n for n in importers("albert.data") if "/modeling/" in n}
+    modules = [name for name in NAMES if name.startswith(part)]
+    assert modules
+    # `records.features.parse`, which only readers call, imports it when called.
+    with_tensorflow = importers("tensorflow", top_level_only=True)
+    for name in modules:
+        assert not reached_from(name) & with_tensorflow, name
 
 
 @pytest.mark.parametrize(
@@ -90,32 +195,6 @@ def test_data_and_modeling_never_import_each_other():
 )
 def test_packages_that_one_file_imports(package, only):
     assert importers(package) == only
-
-
-@pytest.mark.parametrize(
-    ("lower", "upper"),
-    [
-        ("albert/config/", "albert.data"),
-        ("albert/config/", "albert.tasks"),
-        ("albert/config/", "albert.training.loop"),
-        ("albert/modeling/", "albert.tasks"),
-        ("albert/modeling/", "albert.training.loop"),
-        ("albert/metrics/", "albert.tasks"),
-        ("albert/data/", "albert.tasks"),
-        ("albert/data/", "albert.training.loop"),
-        ("albert/tasks/", "albert.training.loop"),
-        ("albert/tasks/", "albert.evaluation.evaluator"),
-    ],
-)
-def test_imports_run_downward(lower, upper):
-    assert not {n for n in importers(upper) if n.startswith(lower)}
-
-
-def test_training_knows_tasks_only_through_their_interface():
-    names = imported_names(LIBRARY / "training.py")
-    tasks = {n for n in names if n.startswith("albert.tasks")}
-    assert tasks
-    assert all(n.startswith("albert.training.task") for n in tasks)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)

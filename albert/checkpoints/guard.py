@@ -8,7 +8,6 @@ checkpoints have `vocab.txt` beside them. Either is compared before a run.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import glob
 import os
 from typing import Any, Mapping, Optional, Sequence
@@ -19,33 +18,19 @@ from albert import __version__
 from albert.base import files
 from albert.base.errors import UserError
 from albert.modeling.config import AlbertConfig, load_albert_config
-from albert.text.tokenization import Vocabulary, load_vocabulary
+from albert.text.vocabulary import (
+    Vocabulary,
+    VocabularyId,
+    identify,
+    load_vocabulary,
+    parse_vocabulary,
+)
 
 METADATA_FILE = "model.json"
 CONFIG_FILE = "albert_config.json"
 CONFIG_PATTERN = "albert_config*.json"  # published ones are albert_config_tiny.json
 VOCABULARY_FILE = "vocab.txt"
 COMPANIONS = (METADATA_FILE, CONFIG_FILE, VOCABULARY_FILE)
-
-
-@dataclasses.dataclass(frozen=True)
-class VocabularyId:
-    """Names a vocabulary.
-
-    Attributes:
-        sha256: hex digest of the file's bytes.
-        size: number of tokens.
-        path: where it was read from, for messages.
-    """
-
-    sha256: str
-    size: int
-    path: str
-
-
-def identify(vocabulary: Vocabulary) -> VocabularyId:
-    """Return the name of a loaded vocabulary."""
-    return VocabularyId(vocabulary.sha256, len(vocabulary), vocabulary.path)
 
 
 def vocabularies_beside(checkpoint: str) -> list[VocabularyId]:
@@ -162,27 +147,6 @@ def check_companions(
             f"checkpoint {checkpoint}: {name} has shape {list(shapes[name])}, but "
             f"{config_file} asks for {wanted}"
         )
-
-
-def parse_vocabulary(named: Any, where: str, path: str = "") -> VocabularyId:
-    """Return the vocabulary that an entry of metadata names.
-
-    Args:
-        named: an object with "sha256", "size" and perhaps "path".
-        where: the file it stands in, for messages.
-        path: what to call the vocabulary, where the entry has no path.
-
-    Raises:
-        UserError: the entry is not of this form.
-    """
-    try:
-        sha256, size = named["sha256"], named["size"]
-        path = named.get("path", path)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{where} does not name a vocabulary as it should") from error
-    if not (isinstance(sha256, str) and isinstance(size, int)):
-        raise UserError(f"{where} does not name a vocabulary as it should")
-    return VocabularyId(sha256, size, path)
 
 
 def _read_metadata(folder: str) -> Optional[dict[str, Any]]:

@@ -13,7 +13,6 @@ import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
-from albert.training.optimization import SLOT_NAMES, UPDATE_RULES
 
 v1 = tf.compat.v1
 
@@ -21,6 +20,9 @@ v1 = tf.compat.v1
 _DAMAGED = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
 
 GLOBAL_STEP = "global_step"
+# optimizer -> names of its slots of a variable, as in the reference's checkpoints.
+SLOTS = {"adamw": ("adam_m", "adam_v"), "lamb": ("lamb_m", "lamb_v")}
+SLOT_NAMES = tuple(slot for slots in SLOTS.values() for slot in slots)
 PRETRAINING_HEADS = "cls/"  # where the names of both pretraining heads begin
 
 
@@ -171,8 +173,7 @@ def check_resumable(
     """
     check_complete(model, checkpoint)
     found = read_shapes(checkpoint)
-    _, *slots = UPDATE_RULES[optimizer]
-    missing = [f"{n}/{s}" for n in sorted(model) for s in slots]
+    missing = [f"{n}/{s}" for n in sorted(model) for s in SLOTS[optimizer]]
     missing = [name for name in missing if name not in found]
     if missing:
         raise UserError(

@@ -14,12 +14,9 @@ from absl import logging
 
 from albert.base import files
 from albert.checkpoints import variables as checkpoints
-from albert.evaluation.evaluator import (
-    BestCheckpoint,
-    CheckpointEvaluator,
-    EvaluationStopped,
-)
-from albert.tasks.pretraining.config import HeldOutConfig
+from albert.checkpoints.best import BestCheckpoint
+from albert.evaluation.config import HeldOutConfig
+from albert.evaluation.evaluator import CheckpointEvaluator, EvaluationStopped
 from albert.training.stopping import StopRequest
 
 v1 = tf.compat.v1

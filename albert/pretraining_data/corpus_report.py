@@ -12,7 +12,7 @@ from albert.base.progress import show_progress
 from albert.pretraining_data import documents, sources
 from albert.pretraining_data.config import PretrainingDataConfig
 from albert.pretraining_data.documents import TextCounts
-from albert.text.tokenization import load_vocabulary
+from albert.text.vocabulary import load_vocabulary
 
 _SHARES = (0.5, 0.9, 0.99, 1.0)
 _PARAGRAPH_TOKENS = 200  # a line that is so long and

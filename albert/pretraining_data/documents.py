@@ -14,8 +14,9 @@ import numpy as np
 
 from albert.base import files
 from albert.pretraining_data.config import PretrainingDataConfig
-from albert.text.tokenization import CONTINUATION, UNK, Tokenizer, Vocabulary
+from albert.text.tokenization import Tokenizer
 from albert.text.user_dictionary import read_user_dictionary
+from albert.text.vocabulary import CONTINUATION, UNK, Vocabulary
 from albert.text.word_segmentation import MARKERS, Cut, has_chinese, load_segmenter
 
 

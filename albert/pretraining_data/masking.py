@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from albert.pretraining_data import ngrams
-from albert.text.tokenization import CLS, CONTINUATION, MASK, SEP, Vocabulary
+from albert.text.vocabulary import CLS, CONTINUATION, MASK, SEP, Vocabulary
 from albert.text.word_segmentation import has_chinese
 
 

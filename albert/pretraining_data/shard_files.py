@@ -23,7 +23,7 @@ from albert.pretraining_data.sharding import Shard
 from albert.pretraining_data.summary import InstanceCounts
 from albert.records import features as records
 from albert.records import tfrecord
-from albert.text.tokenization import Vocabulary
+from albert.text.vocabulary import Vocabulary
 
 FORMAT = "albert_pretraining_records"
 _SHOWN_INSTANCES = 3

@@ -8,7 +8,7 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from albert.pretraining_data.documents import TextCounts
 from albert.pretraining_data.instances import Instance, InstanceTokens, join_segments
-from albert.text.tokenization import CONTINUATION, MASK, Vocabulary
+from albert.text.vocabulary import CONTINUATION, MASK, Vocabulary
 
 _MOST_FREQUENT = 20
 _LONGEST_SHOWN = 60  # characters of a word in lists

@@ -10,11 +10,11 @@ import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
-from albert.checkpoints.guard import VocabularyId, parse_vocabulary
 from albert.records import compression as packing
 from albert.records import damage
 from albert.records import features as records
 from albert.records.arrays import read_arrays
+from albert.text.vocabulary import VocabularyId, parse_vocabulary
 
 _SLOW_BYTES = 1 << 30  # reading through so much is worth a line in the log
 _READ_AT_ONCE = 1024  # records, in `find_bad_record`

@@ -1,4 +1,4 @@
-"""Vocabulary, and the basic and WordPiece tokenisers of BERT (no TensorFlow).
+"""The basic and WordPiece tokenisers of BERT (no TensorFlow).
 
 Source: Devlin et al., "BERT" (2019), and the WordPiece algorithm of Schuster and
 Nakajima (2012): greedy longest match from the left.
@@ -6,16 +6,9 @@ Nakajima (2012): greedy longest match from the left.
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
-from collections import Counter
-from typing import Iterable, Sequence
 
-from albert.base.errors import UserError
-
-PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
-CONTINUATION = "##"
+from albert.text.vocabulary import CONTINUATION, UNK, Vocabulary
 
 _MAX_WORD_LENGTH = 200  # longer words are [UNK], as in BERT
 _MAX_CACHED_CHUNKS = 1_000_000
@@ -32,83 +25,6 @@ _CJK_RANGES = (
 )
 # ASCII that counts as punctuation although Unicode calls some of it symbols ($ + ^).
 _ASCII_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
-
-
-class Vocabulary:
-    """The tokens of a vocabulary in file order, and their ids.
-
-    Attributes:
-        tokens: every token; a token's index is its id.
-        ids: token -> id.
-        sha256: hex digest of the file's bytes, which names the vocabulary in metadata.
-        path: the file it came from, for messages.
-    """
-
-    def __init__(self, tokens: Sequence[str], sha256: str = "", path: str = ""):
-        """Check and keep `tokens`.
-
-        Raises:
-            UserError: a token stands twice, is empty, or a special token is missing.
-        """
-        self.tokens = tuple(tokens)
-        self.path = path
-        where = path or "vocabulary"
-        self.ids = {token: index for index, token in enumerate(self.tokens)}
-        if len(self.ids) != len(self.tokens):
-            token, count = Counter(self.tokens).most_common(1)[0]
-            line = self.tokens.index(token) + 1
-            raise UserError(
-                f"{where}: token {token!r} (line {line}) stands {count} times; "
-                "each must be there once"
-            )
-        if "" in self.ids:
-            raise UserError(f"{where}: line {self.ids[''] + 1} is empty")
-        missing = [token for token in SPECIAL_TOKENS if token not in self.ids]
-        if missing:
-            raise UserError(f"{where}: lacks the special token {', '.join(missing)}")
-        if self.ids[PAD] != 0:
-            raise UserError(
-                f"{where}: {PAD} must be the first token (padding is id 0), "
-                f"it has id {self.ids[PAD]}"
-            )
-        text = "".join(token + "\n" for token in self.tokens)
-        self.sha256 = sha256 or hashlib.sha256(text.encode()).hexdigest()
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def __contains__(self, token: str) -> bool:
-        return token in self.ids
-
-    def to_ids(self, tokens: Iterable[str]) -> list[int]:
-        """Return the ids of `tokens`; KeyError for a token that is not there."""
-        return [self.ids[token] for token in tokens]
-
-    def to_tokens(self, ids: Iterable[int]) -> list[str]:
-        """Return the tokens of `ids`; IndexError for an id past the end."""
-        return [self.tokens[index] for index in ids]
-
-
-def load_vocabulary(path: str) -> Vocabulary:
-    """Read a vocabulary: UTF-8, one token a line, blanks around it ignored.
-
-    Raises:
-        UserError: as `Vocabulary`, and for a file that is missing or not UTF-8.
-    """
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-    except OSError as error:
-        raise UserError(f"vocabulary {path}: {error.strerror}") from error
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}: line {line} is not UTF-8") from error
-    tokens = [line.strip(" \t\r") for line in text.split("\n")]
-    while tokens and not tokens[-1]:
-        tokens.pop()
-    return Vocabulary(tokens, hashlib.sha256(content).hexdigest(), path)
 
 
 def is_chinese(character: str) -> bool:

@@ -20,18 +20,8 @@ from absl import logging
 from albert.base import files
 from albert.base.errors import UserError
 from albert.text.config import VocabTrainingConfig
-from albert.text.tokenization import (
-    CLS,
-    CONTINUATION,
-    MASK,
-    PAD,
-    SEP,
-    UNK,
-    Vocabulary,
-    is_punctuation,
-    split_pieces,
-    split_words,
-)
+from albert.text.tokenization import is_punctuation, split_pieces, split_words
+from albert.text.vocabulary import CLS, CONTINUATION, MASK, PAD, SEP, UNK, Vocabulary
 
 try:
     import tokenizers

@@ -16,8 +16,8 @@ from albert.training import replicas as distribution
 from albert.training.cluster import compare, exchange, join, wait_for_chief
 from albert.training.cluster_config import ClusterConfig
 from albert.training.config import ReplicaConfig, TrainingConfig, advise_on_rate
+from albert.training.hooks import OnCheckpoint, RunHooks
 from albert.training.input import TrainingInput
-from albert.training.run_hooks import OnCheckpoint, RunHooks
 from albert.training.step import build_train_step
 from albert.training.stopping import PEER_STOPS, StopRequest
 from albert.training.task import TRAIN, Features, Task

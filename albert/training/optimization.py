@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 
+from albert.checkpoints.variables import SLOTS
 from albert.training.loss_scale import LossScale
 from albert.training.replicas import sum_over_replicas
 
@@ -110,13 +111,7 @@ def lamb_update(
     return Moments(value - learning_rate * ratio * direction, m, v)
 
 
-# name -> (update rule, slot name of m, slot name of v); the slots' names are those of
-# the reference's checkpoints.
-UPDATE_RULES = {
-    "adamw": (adamw_update, "adam_m", "adam_v"),
-    "lamb": (lamb_update, "lamb_m", "lamb_v"),
-}
-SLOT_NAMES = tuple(slot for _, *slots in UPDATE_RULES.values() for slot in slots)
+UPDATE_RULES = {"adamw": adamw_update, "lamb": lamb_update}
 
 
 def decay_of(variable_name: str) -> float:
@@ -177,7 +172,8 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             loss_scale: what the loss was multiplied by; None for nothing.
         """
         super().__init__(use_locking=False, name=rule)
-        self._rule, self._m_name, self._v_name = UPDATE_RULES[rule]
+        self._rule = UPDATE_RULES[rule]
+        self._m_name, self._v_name = SLOTS[rule]
         self._learning_rate = learning_rate
         self._loss_scale = loss_scale
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from albert.base.errors import UserError
 from albert.checkpoints import variables as checkpoints
+from albert.checkpoints.best import BestCheckpoint, choose_checkpoint
 from albert.checkpoints.export import export
-from albert.evaluation.evaluator import BestCheckpoint, choose_checkpoint
 from albert.modeling.config import load_albert_config
 from albert.modeling.encoder import make_encoder_builder
 from tests.golden import Golden, placeholders

@@ -12,7 +12,7 @@ from albert.base.errors import UserError
 from albert.checkpoints import guard as model_dir
 from albert.checkpoints import variables as checkpoints
 from albert.modeling.config import AlbertConfig
-from albert.text.tokenization import SPECIAL_TOKENS, load_vocabulary
+from albert.text.vocabulary import SPECIAL_TOKENS, identify, load_vocabulary
 
 CONFIG = AlbertConfig(vocab_size=6, hidden_size=8, num_attention_heads=2)
 
@@ -62,11 +62,11 @@ def test_nothing_beside_the_checkpoint_passes(folder, vocabulary):
 def test_vocabulary_and_config_must_have_one_size(vocabulary):
     wrong = AlbertConfig(vocab_size=7, hidden_size=8, num_attention_heads=2)
     with pytest.raises(UserError, match="vocab_size is 7, but .* has 6 tokens"):
-        model_dir.check_vocabulary_size(model_dir.identify(vocabulary), wrong)
+        model_dir.check_vocabulary_size(identify(vocabulary), wrong)
 
 
 def test_a_prepared_folder_holds_config_vocabulary_and_hash(folder, vocabulary):
-    named = model_dir.identify(vocabulary)
+    named = identify(vocabulary)
     model_dir.prepare(str(folder), CONFIG, named, vocabulary.path)
     assert load_vocabulary(str(folder / "vocab.txt")).sha256 == vocabulary.sha256
     metadata = json.loads((folder / "model.json").read_text())
@@ -76,16 +76,16 @@ def test_a_prepared_folder_holds_config_vocabulary_and_hash(folder, vocabulary):
 
 
 def test_a_folder_keeps_its_hash_when_a_later_run_knows_none(folder, vocabulary):
-    model_dir.prepare(str(folder), CONFIG, model_dir.identify(vocabulary))
+    model_dir.prepare(str(folder), CONFIG, identify(vocabulary))
     model_dir.prepare(str(folder), CONFIG)
     metadata = json.loads((folder / "model.json").read_text())
     assert metadata["vocabulary"]["sha256"] == vocabulary.sha256
 
 
 def test_a_folder_without_a_checkpoint_binds_to_nothing(folder, vocabulary):
-    model_dir.prepare(str(folder), CONFIG, model_dir.identify(vocabulary))
+    model_dir.prepare(str(folder), CONFIG, identify(vocabulary))
     other = dataclasses.replace(CONFIG, hidden_size=16)
-    model_dir.prepare(str(folder), other, model_dir.identify(vocabulary))
+    model_dir.prepare(str(folder), other, identify(vocabulary))
     metadata = json.loads((folder / "model.json").read_text())
     assert metadata["config"]["hidden_size"] == 16
 
@@ -130,19 +130,19 @@ def test_metadata_of_another_form_are_named(folder, vocabulary, content):
 
 
 def test_a_folder_with_another_config_is_refused(folder, vocabulary):
-    model_dir.prepare(str(folder), CONFIG, model_dir.identify(vocabulary))
+    model_dir.prepare(str(folder), CONFIG, identify(vocabulary))
     (folder / "model.ckpt-1.index").write_text("")
     other = AlbertConfig(vocab_size=6, hidden_size=16, num_attention_heads=2)
     with pytest.raises(UserError, match="hidden_size 8, the config given has 16"):
-        model_dir.prepare(str(folder), other, model_dir.identify(vocabulary))
+        model_dir.prepare(str(folder), other, identify(vocabulary))
 
 
 def test_a_folder_with_another_vocabulary_is_refused(folder, vocabulary, tmp_path):
-    model_dir.prepare(str(folder), CONFIG, model_dir.identify(vocabulary))
+    model_dir.prepare(str(folder), CONFIG, identify(vocabulary))
     (folder / "model.ckpt-1.index").write_text("")
     other = write_vocabulary(tmp_path / "other.txt", last="b")
     with pytest.raises(UserError, match="another vocabulary"):
-        model_dir.prepare(str(folder), CONFIG, model_dir.identify(other))
+        model_dir.prepare(str(folder), CONFIG, identify(other))
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

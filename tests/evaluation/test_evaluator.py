@@ -9,11 +9,8 @@ import pytest
 
 from albert.base.errors import UserError
 from albert.checkpoints import variables as checkpoints
-from albert.evaluation.evaluator import (
-    BestCheckpoint,
-    CheckpointEvaluator,
-    write_results,
-)
+from albert.checkpoints.best import BestCheckpoint
+from albert.evaluation.evaluator import CheckpointEvaluator, write_results
 from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import make_encoder_builder
 from albert.tasks.pretraining.task import PretrainingTask

@@ -11,8 +11,8 @@ import tensorflow as tf
 from albert.base.errors import UserError
 from albert.checkpoints import variables as checkpoints
 from albert.evaluation import held_out
+from albert.evaluation.config import HeldOutConfig
 from albert.evaluation.evaluator import EvaluationStopped
-from albert.tasks.pretraining.config import HeldOutConfig
 from albert.training.stopping import StopRequest
 
 v1 = tf.compat.v1

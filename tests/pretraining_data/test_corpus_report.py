@@ -11,7 +11,7 @@ import pytest
 
 from albert.pretraining_data import corpus_report
 from albert.pretraining_data.config import PretrainingDataConfig
-from albert.text.tokenization import SPECIAL_TOKENS
+from albert.text.vocabulary import SPECIAL_TOKENS
 
 LONG = "一二三四五六七八九十" * 10 + "。"
 

@@ -11,7 +11,7 @@ from albert.base.errors import UserError
 from albert.pretraining_data import documents
 from albert.pretraining_data.config import PretrainingDataConfig
 from albert.pretraining_data.documents import DocumentEncoder, TextCounts
-from albert.text.tokenization import SPECIAL_TOKENS, UNK, Vocabulary
+from albert.text.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary
 
 TOKENS = ("研", "究", "方", "法", "##究", "##法", "江", "南", "style", "soft", "##max")
 

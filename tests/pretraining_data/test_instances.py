@@ -10,7 +10,7 @@ import pytest
 from albert.pretraining_data import instances, masking
 from albert.pretraining_data.config import PretrainingDataConfig
 from albert.pretraining_data.documents import Document
-from albert.text.tokenization import SPECIAL_TOKENS, Vocabulary
+from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 PAD, UNK, CLS, SEP, MASK = range(5)
 WORDS = 300  # plain tokens, ids 5 to 304; their ## forms follow

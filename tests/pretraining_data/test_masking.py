@@ -16,7 +16,7 @@ from albert.pretraining_data.masking import (
     make_masking_vocabulary,
     shuffle,
 )
-from albert.text.tokenization import SPECIAL_TOKENS, Vocabulary
+from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 PAD, UNK, CLS, SEP, MASK = range(5)
 FILL = 1000  # ids of the other tokens

@@ -12,7 +12,7 @@ from albert.pretraining_data import masking, summary
 from albert.pretraining_data.documents import Document, TextCounts
 from albert.pretraining_data.instances import Instance, SegmentPair, expand_instance
 from albert.pretraining_data.summary import InstanceCounts
-from albert.text.tokenization import SPECIAL_TOKENS, Vocabulary
+from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 TOKENS = ["一", "种", "##种", "图", "像", "##像", "方", "法", "soft", "##max", "饭"]
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *TOKENS])

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from albert.base.errors import UserError
-from albert.checkpoints.guard import VocabularyId
 from albert.records.inspection import ExpectedRecords, check_records, count_records
+from albert.text.vocabulary import VocabularyId
 
 RIGHT = ExpectedRecords(128, 12, 13878)
 VOCABULARY = {"sha256": "a" * 64, "size": 13878, "path": "vocab.txt"}

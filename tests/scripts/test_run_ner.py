@@ -10,7 +10,7 @@ import pytest
 
 from albert.tasks.ner.conll import read_conll
 from albert.tasks.ner.tag_schemes import count_illegal, find_scheme
-from albert.text.tokenization import SPECIAL_TOKENS
+from albert.text.vocabulary import SPECIAL_TOKENS
 
 # Each entity between brackets; the type is what its first bracket says.
 SENTENCES = [

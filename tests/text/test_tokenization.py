@@ -7,15 +7,8 @@ import hashlib
 import pytest
 
 from albert.base.errors import UserError
-from albert.text.tokenization import (
-    SPECIAL_TOKENS,
-    UNK,
-    Tokenizer,
-    Vocabulary,
-    load_vocabulary,
-    split_pieces,
-    split_words,
-)
+from albert.text.tokenization import Tokenizer, split_pieces, split_words
+from albert.text.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary, load_vocabulary
 
 
 def make_vocabulary(*tokens):

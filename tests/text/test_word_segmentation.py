@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from albert.base.errors import UserError
-from albert.text.tokenization import CONTINUATION
+from albert.text.vocabulary import CONTINUATION
 from albert.text.word_segmentation import (
     has_chinese,
     load_segmenter,

@@ -13,9 +13,9 @@ import pytest
 import tensorflow as tf
 
 from albert.base.errors import UserError
+from albert.checkpoints.variables import SLOT_NAMES
 from albert.training import replicas as distribution
 from albert.training.config import ReplicaConfig
-from albert.training.optimization import SLOT_NAMES
 from albert.training.task import LossTerm
 from tests.golden import Golden, placeholders, relative_error
 

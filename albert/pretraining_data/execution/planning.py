@@ -13,7 +13,7 @@ from albert.pretraining_data.execution import resume, spool
 from albert.pretraining_data.shard_files import InputId, ShardReport
 from albert.pretraining_data.sharding import Shard
 from albert.records import features as records
-from albert.text.tokenization import Vocabulary, load_vocabulary
+from albert.text.vocabulary import Vocabulary, load_vocabulary
 
 CheckFile = Callable[[str, str], None]
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from albert.pretraining_data.config import PretrainingDataConfig
 from albert.pretraining_data.documents import Document, DocumentEncoder, TextCounts
-from albert.text.tokenization import Vocabulary
+from albert.text.vocabulary import Vocabulary
 
 _MARKED, _JOINS = 1, 2  # bits of a token's flags
 

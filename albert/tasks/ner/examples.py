@@ -14,7 +14,8 @@ from absl import logging
 from albert.tasks.ner.conll import Sentence
 from albert.tasks.ner.entities import read_default, write_spans
 from albert.tasks.ner.tag_schemes import OUTSIDE, LabelSet, count_illegal, split_tag
-from albert.text.tokenization import CLS, SEP, UNK, Tokenizer
+from albert.text.tokenization import Tokenizer
+from albert.text.vocabulary import CLS, SEP, UNK
 
 
 def target_tags(tags: Sequence[str], label_set: LabelSet) -> list[str]:

@@ -12,12 +12,8 @@ from albert.base import files
 from albert.base.errors import UserError
 from albert.checkpoints import guard as model_dir
 from albert.checkpoints import variables as checkpoints
-from albert.evaluation.evaluator import (
-    BestCheckpoint,
-    CheckpointEvaluator,
-    choose_checkpoint,
-    write_results,
-)
+from albert.checkpoints.best import BestCheckpoint, choose_checkpoint
+from albert.evaluation.evaluator import CheckpointEvaluator, write_results
 from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
 from albert.tasks.ner.config import FineTuningConfig, NerRunConfig
 from albert.tasks.ner.conll import (
@@ -37,6 +33,7 @@ from albert.tasks.ner.labels import (
 )
 from albert.tasks.ner.output import Report, make_report, write_predictions
 from albert.tasks.ner.task import NerTask
+from albert.text.vocabulary import identify
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import OnCheckpoint, check_start, train
 from albert.training.stopping import Stopped, StopRequest, run_until_signal
@@ -281,7 +278,7 @@ def run_experiment(
     if run.do_train:
         train_split = splits["train"]
         training = plan_training(run, tuning, len(train_split.conll.sentences))
-        vocabulary = model_dir.identify(model.tokenizer.vocabulary)
+        vocabulary = identify(model.tokenizer.vocabulary)
         model_dir.check_output_dir(run.output_dir)
         model_dir.check_same_model(run.output_dir, model.encoder, vocabulary)
         check_start(train_split.task, build_encoder, training, replicas)

@@ -24,7 +24,8 @@ from albert.tasks.ner.tag_schemes import (
     detect_scheme,
     find_scheme,
 )
-from albert.text.tokenization import Tokenizer, load_vocabulary
+from albert.text.tokenization import Tokenizer
+from albert.text.vocabulary import identify, load_vocabulary
 
 LABELS_FILE = "labels.json"
 
@@ -130,7 +131,7 @@ def load_model(run: NerRunConfig, label_set: LabelSet, config: NerConfig) -> Ner
     vocab_file = run.vocab_file or os.path.join(folder, model_dir.VOCABULARY_FILE)
     encoder = load_albert_config(config_file, "bert_config_file")
     vocabulary = load_vocabulary(vocab_file)
-    model_dir.check_vocabulary_size(model_dir.identify(vocabulary), encoder)
+    model_dir.check_vocabulary_size(identify(vocabulary), encoder)
     for checkpoint in (tf.train.latest_checkpoint(folder), run.init_checkpoint):
         if checkpoint:
             model_dir.check_pair(encoder, vocabulary, checkpoint)

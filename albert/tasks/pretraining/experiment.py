@@ -10,8 +10,9 @@ from absl import logging
 from albert.base.errors import UserError
 from albert.checkpoints import guard as model_dir
 from albert.checkpoints import variables as checkpoints
-from albert.checkpoints.guard import VocabularyId
-from albert.evaluation.evaluator import BEST_FOLDER, CheckpointEvaluator, write_results
+from albert.checkpoints.best import BEST_FOLDER
+from albert.evaluation.config import HeldOutConfig
+from albert.evaluation.evaluator import CheckpointEvaluator, write_results
 from albert.evaluation.follow import follow_training
 from albert.evaluation.held_out import (
     HeldOutEvaluation,
@@ -24,13 +25,12 @@ from albert.records.damage import find_readable
 from albert.records.inspection import ExpectedRecords, Inspection, check_records
 from albert.tasks.pretraining.config import (
     STAND_IN_EVAL_STEPS,
-    HeldOutConfig,
     PretrainingConfig,
     PretrainingFiles,
 )
 from albert.tasks.pretraining.input_shard import InputShard, deal_files
 from albert.tasks.pretraining.task import PretrainingTask
-from albert.text.tokenization import load_vocabulary
+from albert.text.vocabulary import VocabularyId, identify, load_vocabulary
 from albert.training.cluster import compare
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import check_start, has_ended, train
@@ -48,7 +48,7 @@ def inspect_records(
     """
     given = None
     if files.vocab_file:
-        given = model_dir.identify(load_vocabulary(files.vocab_file))
+        given = identify(load_vocabulary(files.vocab_file))
         model_dir.check_vocabulary_size(given, model)
     names = list(dict.fromkeys([*files.train_files, *files.eval_files]))
     readable = find_readable(names) if config.skip_corrupt_records else {}

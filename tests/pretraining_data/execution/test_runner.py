@@ -14,7 +14,7 @@ from albert.base.errors import UserError
 from albert.pretraining_data.config import PretrainingDataConfig
 from albert.pretraining_data.execution import runner
 from albert.records import tfrecord
-from albert.text.tokenization import SPECIAL_TOKENS, load_vocabulary
+from albert.text.vocabulary import SPECIAL_TOKENS, load_vocabulary
 from tests.pretraining_cases import load_cases, make_config, read_records
 
 OWN_CASES = (

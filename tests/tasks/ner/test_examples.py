@@ -8,12 +8,8 @@ from albert.tasks.ner import examples as ner_data
 from albert.tasks.ner.conll import Sentence, find_splits, read_conll
 from albert.tasks.ner.examples import Window, plan_windows
 from albert.tasks.ner.tag_schemes import LabelSet, collect_labels, find_scheme
-from albert.text.tokenization import (
-    SPECIAL_TOKENS,
-    Tokenizer,
-    Vocabulary,
-    load_vocabulary,
-)
+from albert.text.tokenization import Tokenizer
+from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary, load_vocabulary
 
 BIO, BMES = find_scheme("BIO"), find_scheme("BMES")
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"用图像abé1⁄2，½", "##b", "hello", "##lo"])

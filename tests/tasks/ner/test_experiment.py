@@ -7,7 +7,7 @@ import pytest
 from albert.base.errors import UserError
 from albert.tasks.ner.config import FineTuningConfig, NerRunConfig
 from albert.tasks.ner.experiment import choose_splits, read_files, run_experiment
-from albert.text.tokenization import SPECIAL_TOKENS
+from albert.text.vocabulary import SPECIAL_TOKENS
 from albert.training.config import ReplicaConfig
 
 ALL = ("train", "val", "test")

@@ -14,7 +14,8 @@ from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.conll import Sentence
 from albert.tasks.ner.examples import make_examples, plan_windows
 from albert.tasks.ner.tag_schemes import LabelSet, count_illegal, find_scheme
-from albert.text.tokenization import SPECIAL_TOKENS, Tokenizer, Vocabulary
+from albert.text.tokenization import Tokenizer
+from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from albert.training.task import EVAL, PREDICT, TRAIN
 
 v1 = tf.compat.v1
