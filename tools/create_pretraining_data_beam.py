@@ -6,14 +6,19 @@ pipeline options, such as --runner. Beam needs: pip install -e '.[beam]'
 
 from __future__ import annotations
 
+import pathlib
+import sys
 import types
 import warnings
 
 from absl import flags, logging
 
-import create_pretraining_data as local
-from albert.base import cli
-from albert.base.errors import UserError
+# The script that it shares its flags with stands in the folder above.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import create_pretraining_data as local  # noqa: E402
+from albert.base import cli  # noqa: E402
+from albert.base.errors import UserError  # noqa: E402
 
 # Beam has a --num_workers of its own, and --check_only needs no cluster.
 flags.FLAGS.remove_flag_values(["num_workers", "check_only"])

@@ -198,7 +198,7 @@ def readme_command(readme):
 def test_the_command_of_the_readmes(repo, tmp_path):
     command = readme_command(repo / "README.md")
     assert command == readme_command(repo / "README.zh-CN.md")
-    for name in (SCRIPT, "examples", "albert_config"):
+    for name in ("tools", "examples", "albert_config"):
         (tmp_path / name).symlink_to(repo / name)
     path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
