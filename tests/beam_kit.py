@@ -12,7 +12,7 @@ from albert.pretraining_data.config import PretrainingDataConfig
 from albert.pretraining_data.execution import runner
 
 SCRIPT = "tools/create_pretraining_data_beam.py"
-PIPELINE_OPTIONS = {  # those that the READMEs name
+PIPELINE_OPTIONS = {  # those that docs/beam.md names
     *("runner", "direct_running_mode", "direct_num_workers", "setup_file"),
     *("flink_master", "flink_version", "parallelism", "sdk_worker_parallelism"),
     *("environment_type", "environment_config", "project", "region"),

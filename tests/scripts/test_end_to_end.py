@@ -15,8 +15,6 @@ import sys
 import pytest
 import tensorflow as tf
 
-from tests.beam_kit import PIPELINE_OPTIONS
-
 pytestmark = pytest.mark.slow
 
 TINY = {
@@ -75,11 +73,6 @@ def base(repo, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_both_readmes_have_the_same_commands(repo, readme):
-    assert experiment_commands(repo / readme) == experiment_commands(repo / "README.md")
-
-
 def test_the_experiment_runs_as_written(repo, base):
     block = experiment_commands(repo / "README.md").strip()
     create, rest = block.split("\nexport ", 1)
@@ -95,30 +88,3 @@ def test_the_experiment_runs_as_written(repo, base):
     model = base / "my_new_model_path"
     assert tf.train.latest_checkpoint(str(model)).endswith("model.ckpt-2")
     assert "masked_lm_accuracy = " in (model / "eval_results.txt").read_text()
-
-
-OTHER_PROGRAMS = {"help", "logdir", "rounds", "records"}  # TensorBoard, benchmarks
-OTHER_PROGRAMS |= PIPELINE_OPTIONS | {"service_port"}  # Beam, its pool of workers
-
-
-def defined_flags(repo):
-    """Return every flag of the scripts at the top level."""
-    sources = [path.read_text("utf-8") for path in repo.glob("*.py")]
-    return {f for s in sources for f in re.findall(r'DEFINE_\w+\(\s*"(\w+)"', s)}
-
-
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
-def test_a_readme_names_every_flag_and_no_other(repo, readme):
-    text = (repo / readme).read_text("utf-8")
-    named = set(re.findall(r"(?<![\w-])--([a-z]\w+)", text)) - OTHER_PROGRAMS
-    defined = defined_flags(repo)
-    assert len(defined) > 40
-    assert named - defined == set()
-    assert defined - named == set()
-
-
-def test_every_file_that_the_readme_names_exists(repo):
-    text = (repo / "README.md").read_text("utf-8")
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", text)
-    for name in links:
-        assert (repo / name).exists(), name

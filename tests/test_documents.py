@@ -1,0 +1,247 @@
+"""The documents: links, files and commands lead somewhere, flags exist."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shlex
+
+import pytest
+
+from tests.beam_kit import PIPELINE_OPTIONS
+from tests.beam_kit import SCRIPT as BEAM_SCRIPT
+from tests.test_imports import MAY_IMPORT
+
+REPO = pathlib.Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted(
+    path.relative_to(REPO).as_posix()
+    for path in [*REPO.glob("*.md"), *REPO.glob("docs/**/*.md")]
+    + list(REPO.glob("examples/**/*.md"))
+)
+READMES = ("README.md", "README.zh-CN.md")
+SCRIPTS = sorted(
+    path.relative_to(REPO).as_posix()
+    for path in [*REPO.glob("*.py"), *REPO.glob("tools/*.py")]
+    if path.name != "setup.py"
+)
+BENCHMARKS = ("benchmarks/data_creation.py", "benchmarks/pretraining.py")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SHELLS = ("bash", "sh")
+LANGUAGES = (*SHELLS, "dockerfile", "json", "python", "text")
+# Flags of programs that are not this project's.
+OTHER_FLAGS = PIPELINE_OPTIONS | {"help", "logdir", "service_port"}
+
+
+def read(document):
+    return (REPO / document).read_text("utf-8")
+
+
+def prose(document):
+    """Return a document without its fenced blocks."""
+    return FENCE.sub("", read(document))
+
+
+def headings(document):
+    """Return (level, text) of each heading."""
+    found = re.findall(r"^(#+) (.*)$", prose(document), re.MULTILINE)
+    return [(len(marks), text) for marks, text in found]
+
+
+def anchors(document):
+    """Return the anchors that GitHub gives the headings."""
+    names = []
+    for _, text in headings(document):
+        text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+        name = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+        count = len([n for n in names if re.fullmatch(rf"{re.escape(name)}(-\d+)?", n)])
+        names.append(f"{name}-{count}" if count else name)
+    return names
+
+
+def links(document):
+    """Return the targets of links and pictures, those on the web left out."""
+    found = re.findall(r"\]\(([^)\s]+)\)", prose(document))
+    return [target for target in found if not re.match(r"https?://", target)]
+
+
+def code_spans(document):
+    return re.findall(r"`([^`\n]+)`", prose(document))
+
+
+def shell_blocks(document):
+    found = FENCE.findall(read(document))
+    return [text for language, text in found if language in SHELLS]
+
+
+def commands(document):
+    """Return the commands of blocks and of code spans, as lists of words."""
+    lines = [
+        line
+        for block in shell_blocks(document)
+        for line in block.replace("\\\n", " ").splitlines()
+    ]
+    spans = [s for s in code_spans(document) if re.match(r"(python3|bash) \S", s)]
+    split = (shlex.split(line, comments=True) for line in [*lines, *spans])
+    return [words for words in split if words]
+
+
+def flags_of(script):
+    """Return the flags that a script defines."""
+    source = read(script)
+    found = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source))
+    found |= set(re.findall(r'add_argument\(\s*"--(\w+)"', source))
+    if script == BEAM_SCRIPT:
+        local = flags_of("create_pretraining_data.py")
+        found |= local - {"num_workers", "check_only"} | PIPELINE_OPTIONS
+    return found
+
+
+def flags_in(words):
+    found = (re.match(r"--(\w+)", word) for word in words)
+    return {match.group(1) for match in found if match}
+
+
+def test_the_documents_are_found():
+    assert {"README.md", "CONTRIBUTING.md", "docs/data.md"} <= set(DOCUMENTS)
+    assert {"run_ner.py", "tools/train_vocab.py"} <= set(SCRIPTS)
+
+
+@pytest.mark.parametrize(
+    ("heading", "anchor"),
+    [
+        ("## Vocabulary and checkpoint", "vocabulary-and-checkpoint"),
+        ("## NER on the SciBERT-CN set", "ner-on-the-scibert-cn-set"),
+        ("### 1. `train_vocab.py`: text", "1-train_vocabpy-text"),
+        ("## 与 albert_zh 的不同", "与-albert_zh-的不同"),
+    ],
+)
+def test_anchors_are_those_of_github(heading, anchor, monkeypatch):
+    monkeypatch.setitem(globals(), "read", lambda document: heading + "\n")
+    assert anchors("any.md") == [anchor]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document):
+    for target in links(document):
+        name, _, anchor = target.partition("#")
+        path = (REPO / document).parent / name if name else REPO / document
+        assert path.exists(), target
+        if anchor:
+            assert anchor in anchors(path.resolve().relative_to(REPO)), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_file_that_a_document_names_exists(document):
+    top = {path.name for path in REPO.iterdir()}
+    folders = (REPO, (REPO / document).parent, REPO / "albert", REPO / "tools")
+    for name in code_spans(document):
+        ours = re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", name) and (
+            name.endswith((".py", ".sh", ".md"))
+            or ("/" in name and name.split("/")[0] in top)
+        )
+        if ours:
+            assert any((folder / name).exists() for folder in folders), name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_blocks_name_their_language(document):
+    for language, text in FENCE.findall(read(document)):
+        assert language in LANGUAGES, text
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_commands_name_scripts_that_exist_and_flags_that_these_have(document):
+    for words in commands(document):
+        if words[0] not in ("python3", "bash") or len(words) < 2:
+            continue
+        if words[:3] == ["python3", "-m", "pytest"]:
+            wanted = [word for word in words[3:] if word.startswith("tests/")]
+        elif words[1].startswith("-"):
+            continue
+        else:
+            wanted = [words[1]]
+        for path in wanted:
+            assert (REPO / path).exists(), words
+        if words[1].endswith(".py"):
+            assert flags_in(words[2:]) <= flags_of(words[1]), words
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_flag_that_a_document_names_exists(document):
+    known = set().union(*map(flags_of, [*SCRIPTS, *BENCHMARKS])) | OTHER_FLAGS
+    named = set(re.findall(r"(?<![\w-])--([a-z]\w+)", read(document)))
+    assert named - known == set()
+
+
+def rows_of_flags(document):
+    """Return the flags named in the first column of a document's tables."""
+    rows = re.findall(r"^\| (`--.*?) \|", read(document), re.MULTILINE)
+    return {flag for row in rows for flag in re.findall(r"`--(\w+)", row)}
+
+
+@pytest.mark.parametrize(
+    ("document", "scripts"),
+    [
+        ("docs/data.md", ("create_pretraining_data.py", "tools/train_vocab.py")),
+        (
+            "docs/pretraining.md",
+            ("run_pretraining.py", "export_checkpoint.py", "tools/plot_training.py"),
+        ),
+        ("docs/ner.md", ("run_ner.py",)),
+    ],
+)
+def test_tables_hold_every_flag(document, scripts):
+    defined = set().union(*map(flags_of, scripts))
+    switches = {"whole_word_spans", "continuation_labels"}  # with their values
+    assert rows_of_flags(document) | switches == defined | switches
+
+
+def test_every_script_has_a_table():
+    assert set(SCRIPTS) == {
+        *("create_pretraining_data.py", "tools/train_vocab.py", "run_pretraining.py"),
+        *("export_checkpoint.py", "tools/plot_training.py", "run_ner.py", BEAM_SCRIPT),
+    }
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_a_readme_is_short(readme):
+    assert len(read(readme).splitlines()) <= 150
+
+
+def without_comments(block):
+    return re.sub(r" +#.*", "", block)
+
+
+def test_both_readmes_are_built_alike():
+    english, chinese = READMES
+    levels = [[level for level, _ in headings(name)] for name in READMES]
+    assert levels[0] == levels[1]
+    blocks = [[without_comments(b) for b in shell_blocks(name)] for name in READMES]
+    assert blocks[0] == blocks[1]
+    targets = [
+        sorted(target for target in links(name) if target not in READMES)
+        for name in READMES
+    ]
+    assert targets[0] == targets[1]
+    rows = [len(re.findall(r"^\|", read(name), re.MULTILINE)) for name in READMES]
+    assert rows[0] == rows[1]
+    assert english in links(chinese)
+    assert chinese in links(english)
+
+
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if d.startswith("docs/")])
+def test_the_readme_leads_to_every_document(document):
+    assert document in links("README.md")
+
+
+def test_the_table_of_floors_is_the_one_that_is_tested():
+    everything_above = "all above"
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (.*) \|$", read("CONTRIBUTING.md"), re.M)
+    seen = []
+    for folder, allowed in rows:
+        if allowed == everything_above:
+            assert set(MAY_IMPORT[folder]) <= set(seen)
+        else:
+            assert set(re.findall(r"`(\w+)`", allowed)) == set(MAY_IMPORT[folder])
+        seen.append(folder)
+    assert seen == list(MAY_IMPORT)
