@@ -22,20 +22,19 @@ from albert.tasks.pretraining.config import (
 )
 from albert.tasks.pretraining.experiment import run_experiment
 from albert.training.cluster_config import VARIABLE, parse_cluster
-from albert.training.config import OPTIMIZERS, PRECISIONS, ReplicaConfig, TrainingConfig
+from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.stopping import Terminated, sigterm_raises
 
 FLAGS = flags.FLAGS
+
+cli.define_flags(TrainingConfig)
+cli.define_flags(ReplicaConfig)
 
 # Flags of the original.
 flags.DEFINE_string("bert_config_file", None, "The model's config, a JSON file.")
 flags.DEFINE_string(
     "input_file", None, "TFRecord files: names and globs, separated by commas."
 )
-flags.DEFINE_string(
-    "output_dir", None, "The model directory: checkpoints, log, results."
-)
-flags.DEFINE_string("init_checkpoint", None, "A checkpoint to start from.")
 flags.DEFINE_integer(
     "max_seq_length", None, "Tokens of a record. Default: what the records hold."
 )
@@ -48,14 +47,7 @@ flags.DEFINE_bool("do_train", False, "Whether to train.")
 flags.DEFINE_bool(
     "do_eval", False, "Whether to evaluate --eval_checkpoint after any training."
 )
-flags.DEFINE_integer("train_batch_size", 32, "Examples of a step, over all replicas.")
 flags.DEFINE_integer("eval_batch_size", 8, "Examples of an evaluation batch.")
-flags.DEFINE_float("learning_rate", 5e-5, "The peak of the learning rate.")
-flags.DEFINE_integer(
-    "num_train_steps", 100000, "Steps, those before a resume included."
-)
-flags.DEFINE_integer("num_warmup_steps", 10000, "Steps over which the rate rises.")
-flags.DEFINE_integer("save_checkpoints_steps", 1000, "Steps between checkpoints.")
 flags.DEFINE_integer("iterations_per_loop", 1000, "Accepted, without effect (TPUs).")
 flags.DEFINE_integer(
     "max_eval_steps",
@@ -69,40 +61,18 @@ flags.DEFINE_bool("use_tpu", False, "Accepted when false.")
 flags.DEFINE_string(
     "eval_input_file", None, "Held-out TFRecord files. Default: the training files."
 )
-flags.DEFINE_integer("num_gpus", None, "GPUs to train on. Default: all visible.")
-flags.DEFINE_integer(
-    "num_cpu_replicas", None, "Logical CPU devices to train on, in place of GPUs."
-)
-flags.DEFINE_enum("optimizer", "lamb", OPTIMIZERS, "The update rule.")
-flags.DEFINE_enum(
-    "precision",
-    "float32",
-    PRECISIONS,
-    "The type of matrix products in training. bfloat16 for CPUs and GPUs that have it, "
-    "float16 for older GPUs; variables and updates are float32 always.",
-)
 flags.DEFINE_bool(
     "length_buckets",
     True,
     "Whether training batches hold examples of like length, without the padding that "
     "none of them needs. Losses are the same.",
 )
-flags.DEFINE_bool("xla", False, "Whether XLA compiles what it can of the graph.")
-flags.DEFINE_integer(
-    "gradient_accumulation_steps",
-    1,
-    "Parts that each device's share of the batch is computed in, one after the other, "
-    "where the whole does not fit its memory.",
-)
 flags.DEFINE_string(
     "vocab_file",
     None,
     "The records' vocabulary, to be checked and kept with the model.",
 )
-flags.DEFINE_integer("random_seed", 12345, "Seeds initial variables and shuffling.")
 flags.DEFINE_integer("shuffle_buffer", 10000, "Training records to shuffle among.")
-flags.DEFINE_integer("log_every_steps", 100, "Steps between lines of the log.")
-flags.DEFINE_integer("keep_checkpoint_max", 5, "Checkpoints kept, the newest ones.")
 flags.DEFINE_bool(
     "skip_corrupt_records",
     False,
@@ -153,28 +123,6 @@ def _name_files(extra_arguments: list[str]) -> PretrainingFiles:
     )
 
 
-def _configure_training() -> TrainingConfig:
-    init_checkpoint = FLAGS.init_checkpoint and checkpoints.resolve(
-        FLAGS.init_checkpoint, "init_checkpoint"
-    )
-    return TrainingConfig(
-        output_dir=FLAGS.output_dir,
-        learning_rate=FLAGS.learning_rate,
-        num_train_steps=FLAGS.num_train_steps,
-        num_warmup_steps=FLAGS.num_warmup_steps,
-        train_batch_size=FLAGS.train_batch_size,
-        save_checkpoints_steps=FLAGS.save_checkpoints_steps,
-        optimizer=FLAGS.optimizer,
-        init_checkpoint=init_checkpoint or None,
-        random_seed=FLAGS.random_seed,
-        keep_checkpoint_max=FLAGS.keep_checkpoint_max,
-        log_every_steps=FLAGS.log_every_steps,
-        precision=FLAGS.precision,
-        gradient_accumulation_steps=FLAGS.gradient_accumulation_steps,
-        eval_every_steps=FLAGS.eval_every_steps,
-    )
-
-
 def main(extra_arguments: list[str]) -> None:
     """Turn flags into configs and run."""
     config = PretrainingConfig(
@@ -195,9 +143,16 @@ def main(extra_arguments: list[str]) -> None:
         early_stopping_patience=FLAGS.early_stopping_patience,
     )
     names = _name_files(extra_arguments)
-    training = _configure_training()
+    init_checkpoint = FLAGS.init_checkpoint and checkpoints.resolve(
+        os.path.expanduser(FLAGS.init_checkpoint), "init_checkpoint"
+    )
+    training = cli.read_flags(
+        TrainingConfig,
+        init_checkpoint=init_checkpoint or None,
+        eval_every_steps=FLAGS.eval_every_steps,
+    )
     cluster = parse_cluster(os.environ.get(VARIABLE))
-    replicas = ReplicaConfig(FLAGS.num_gpus, FLAGS.num_cpu_replicas, FLAGS.xla, cluster)
+    replicas = cli.read_flags(ReplicaConfig, cluster=cluster)
     try:
         with sigterm_raises():
             stopped = run_experiment(config, names, training, held_out, replicas)

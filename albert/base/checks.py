@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Sequence
 
 from albert.base.errors import UserError
@@ -15,17 +16,22 @@ def check_range(
     low_open: bool = False,
     high_open: bool = False,
 ) -> None:
-    """Raise UserError unless `value` lies between `low` and `high` (NaN never does)."""
+    """Raise UserError unless `value` is finite and lies between `low` and `high`."""
+    finite = isinstance(value, int) or math.isfinite(value)
     above = low is None or (value > low if low_open else value >= low)
     below = high is None or (value < high if high_open else value <= high)
-    if above and below:
+    if finite and above and below:
         return
-    rules = []
+    rules = [] if finite else ["finite"]
     if low is not None:
-        rules.append(f"{'above' if low_open else 'at least'} {low:g}")
+        rules.append(f"{'above' if low_open else 'at least'} {_show(low)}")
     if high is not None:
-        rules.append(f"{'below' if high_open else 'at most'} {high:g}")
+        rules.append(f"{'below' if high_open else 'at most'} {_show(high)}")
     raise UserError(f"{name} must be {' and '.join(rules)}, got {value}")
+
+
+def _show(bound: float) -> str:
+    return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
 
 def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:

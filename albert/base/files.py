@@ -11,11 +11,12 @@ import shutil
 import zlib
 from typing import IO, Any, Iterator, Sequence
 
+from albert.base import settings
 from albert.base.errors import UserError
 
 
 def expand_globs(patterns: str | Sequence[str], flag: str) -> list[str]:
-    """Return the files that comma-separated names and globs stand for.
+    """Return the files that comma-separated names and globs stand for, `~` expanded.
 
     Args:
         patterns: "a.txt,b*.txt", or a sequence of such strings. A name that exists
@@ -31,7 +32,7 @@ def expand_globs(patterns: str | Sequence[str], flag: str) -> list[str]:
     if isinstance(patterns, str):
         patterns = [patterns]
     names = [name.strip() for part in patterns for name in part.split(",")]
-    names = [name for name in names if name]
+    names = [os.path.expanduser(name) for name in names if name]
     if not names:
         raise UserError(f"--{flag}: no file given")
     found: list[str] = []
@@ -45,6 +46,31 @@ def expand_globs(patterns: str | Sequence[str], flag: str) -> list[str]:
         if os.path.isdir(path):
             raise UserError(f"--{flag}: {path} is a folder, not a file")
     return list(dict.fromkeys(found))
+
+
+def resolve_path(value: str, kind: str, flag: str) -> str:
+    """Return what a path given by the user names, `~` expanded.
+
+    Args:
+        value: as it was given.
+        kind: one of the kinds of `albert.base.settings`: inputs must exist.
+        flag: the flag's name, for the message.
+
+    Raises:
+        UserError: names the flag and the file or folder that there is not.
+    """
+    path = os.path.expanduser(value)
+    if kind == settings.INPUT_FILE:
+        if not os.path.exists(path):
+            raise UserError(f"--{flag}: no such file: {path}")
+        if os.path.isdir(path):
+            raise UserError(f"--{flag}: {path} is a folder, not a file")
+        if not os.access(path, os.R_OK):
+            raise UserError(f"--{flag}: {path} is not readable")
+    if kind == settings.INPUT_FOLDER and not os.path.isdir(path):
+        wrong = "is a file" if os.path.exists(path) else "does not exist"
+        raise UserError(f"--{flag}: the folder {path} {wrong}")
+    return path
 
 
 def check_output_file(path: str, flag: str) -> None:
@@ -128,9 +154,24 @@ def read_json(path: str) -> Any:
     """Return the JSON value in `path`; UserError where it is not JSON in UTF-8."""
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            text = file.read()
+    except UnicodeDecodeError as error:
         raise UserError(f"{path} is not JSON: {error}") from error
+    return parse_json(text, path)
+
+
+def parse_json(text: str, where: str) -> Any:
+    """Return the value of a JSON text; UserError, which begins with `where`, if none.
+
+    Python's reader calls itself for each level, so that a text of some thousand
+    brackets ends in a RecursionError.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise UserError(f"{where} is JSON nested too deeply to be read") from error
 
 
 def replace_folder(source: str, target: str) -> None:

@@ -6,8 +6,15 @@ import dataclasses
 import math
 from typing import Optional
 
-from albert.base.checks import check_choice, check_range
 from albert.base.errors import UserError
+from albert.base.settings import (
+    ANY_PATH,
+    REQUIRED,
+    Settings,
+    at_least,
+    in_range,
+    setting,
+)
 from albert.training.cluster_config import ClusterConfig
 
 OPTIMIZERS = ("lamb", "adamw")
@@ -17,62 +24,74 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingConfig:
-    """One training run.
+class TrainingConfig(Settings):
+    """One training run."""
 
-    Attributes:
-        output_dir: the model directory: checkpoints, event files, results.
-        learning_rate: the peak of the schedule.
-        num_train_steps: updates in all, those before a resume included.
-        num_warmup_steps: updates over which the rate rises from 0.
-        train_batch_size: examples an update sees, over all replicas.
-        save_checkpoints_steps: updates between checkpoints.
-        optimizer: "lamb" (pretraining) or "adamw" (fine-tuning).
-        init_checkpoint: a checkpoint to start from, or None.
-        random_seed: seeds the initialiser and dropout.
-        keep_checkpoint_max: how many checkpoints are kept, the newest ones.
-        log_every_steps: updates between lines of the log.
-        eval_every_steps: updates between evaluations, each of a checkpoint that is
-            written for it; None for no evaluation during training.
-        precision: the type of matrix products, see PRECISIONS; variables, updates,
-            norms and losses are float32. With "float16" the loss is scaled and a step
-            that overflows is skipped.
-        gradient_accumulation_steps: the parts that a replica's share of the batch is
-            computed in, one after the other; the update is that of the whole batch.
-    """
-
-    output_dir: str
-    learning_rate: float
-    num_train_steps: int
-    num_warmup_steps: int
-    train_batch_size: int
-    save_checkpoints_steps: int = 1000
-    optimizer: str = "lamb"
-    init_checkpoint: Optional[str] = None
-    random_seed: int = 12345
-    keep_checkpoint_max: int = 5
-    log_every_steps: int = 100
+    output_dir: str = setting(
+        REQUIRED,
+        "The model directory: checkpoints, event files for TensorBoard, results.",
+        path=ANY_PATH,
+    )
+    learning_rate: float = setting(
+        5e-5,
+        "The peak of the learning rate, reached at the end of the warm-up.",
+        check=in_range(low=0, low_open=True, high=1),
+    )
+    num_train_steps: int = setting(
+        100_000,
+        "Optimizer steps in all, those before a resume included.",
+        check=at_least(1),
+    )
+    num_warmup_steps: int = setting(
+        10_000,
+        "Steps over which the learning rate rises from 0.",
+        check=at_least(0),
+    )
+    train_batch_size: int = setting(
+        32, "Examples of an optimizer step, over all devices.", check=at_least(1)
+    )
+    save_checkpoints_steps: int = setting(
+        1000, "Steps between checkpoints.", check=at_least(1)
+    )
+    optimizer: str = setting(
+        "lamb",
+        "The optimizer: lamb (large batches) or adamw.",
+        choices=OPTIMIZERS,
+    )
+    init_checkpoint: Optional[str] = setting(
+        None,
+        "A checkpoint to take the initial variables from, or a folder, of which the "
+        "newest is meant.",
+        path=ANY_PATH,
+    )
+    random_seed: int = setting(
+        12345, "Seed of initial variables, dropout and shuffling."
+    )
+    keep_checkpoint_max: int = setting(
+        5, "Checkpoints kept, the newest ones.", check=at_least(1)
+    )
+    log_every_steps: int = setting(
+        100, "Steps between lines of the log.", check=at_least(1)
+    )
+    # Evaluations, each of a checkpoint that is written for it; see HeldOutConfig.
     eval_every_steps: Optional[int] = None
-    precision: str = "float32"
-    gradient_accumulation_steps: int = 1
+    precision: str = setting(
+        "float32",
+        "The type of matrix products in training: bfloat16 for CPUs and GPUs that have "
+        "it, float16 (with loss scaling) for older GPUs. Variables, updates, norms and "
+        "losses are float32 always.",
+        choices=PRECISIONS,
+    )
+    gradient_accumulation_steps: int = setting(
+        1,
+        "Parts that each device's share of the batch is computed in, one after the "
+        "other, where the whole does not fit its memory. The update is that of the "
+        "whole batch.",
+        check=at_least(1),
+    )
 
-    def __post_init__(self) -> None:
-        if not self.output_dir:
-            raise UserError("output_dir must be given")
-        check_range("learning_rate", self.learning_rate, low=0, low_open=True, high=1)
-        check_range("num_train_steps", self.num_train_steps, low=1)
-        check_range("num_warmup_steps", self.num_warmup_steps, low=0)
-        check_range("train_batch_size", self.train_batch_size, low=1)
-        check_range("save_checkpoints_steps", self.save_checkpoints_steps, low=1)
-        check_range("keep_checkpoint_max", self.keep_checkpoint_max, low=1)
-        check_range("log_every_steps", self.log_every_steps, low=1)
-        if self.eval_every_steps is not None:
-            check_range("eval_every_steps", self.eval_every_steps, low=1)
-        check_range(
-            "gradient_accumulation_steps", self.gradient_accumulation_steps, low=1
-        )
-        check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        check_choice("precision", self.precision, PRECISIONS)
+    def validate(self) -> None:
+        """Check the warm-up against the run."""
         if self.num_warmup_steps > self.num_train_steps:
             raise UserError(
                 "num_warmup_steps must be at most num_train_steps "
@@ -99,19 +118,22 @@ def advise_on_rate(config: TrainingConfig) -> Optional[str]:
 
 
 @dataclasses.dataclass(frozen=True)
-class ReplicaConfig:
-    """The devices to train on; every device holds one replica of the model.
+class ReplicaConfig(Settings):
+    """The devices to train on; every device holds one replica of the model."""
 
-    Attributes:
-        num_gpus: GPUs to use; None for all that are visible, 0 for none.
-        num_cpu_replicas: logical CPU devices to use in place of GPUs, or None.
-        xla: whether XLA compiles what it can of the graph.
-        cluster: the machines that train together, or None; each has as many devices.
-    """
-
-    num_gpus: Optional[int] = None
-    num_cpu_replicas: Optional[int] = None
-    xla: bool = False
+    num_gpus: Optional[int] = setting(
+        None,
+        "GPUs to train on, 0 for none. Default: all that are visible.",
+        check=at_least(0),
+    )
+    num_cpu_replicas: Optional[int] = setting(
+        None,
+        "Logical CPU devices to train on, in place of GPUs; each computes a share of "
+        "the batch.",
+        check=at_least(1),
+    )
+    xla: bool = setting(False, "Compile the graph with XLA where it can.")
+    # The machines that train together; each has as many devices.
     cluster: Optional[ClusterConfig] = None
 
     @property
@@ -119,19 +141,18 @@ class ReplicaConfig:
         """How many machines train together."""
         return self.cluster.size if self.cluster else 1
 
-    def __post_init__(self) -> None:
-        if self.num_gpus is not None:
-            check_range("num_gpus", self.num_gpus, low=0)
-        if self.num_cpu_replicas is not None:
-            check_range("num_cpu_replicas", self.num_cpu_replicas, low=1)
-            if self.num_machines > 1 and self.num_cpu_replicas > 1:
-                raise UserError(
-                    "num_cpu_replicas divides the CPU of one machine; each of "
-                    f"{self.num_machines} machines trains one replica on its CPU, with "
-                    "num_gpus 0"
-                )
-            if self.num_gpus:
-                raise UserError(
-                    "num_cpu_replicas is for machines without GPUs; "
-                    f"num_gpus is {self.num_gpus}, give one of the two"
-                )
+    def validate(self) -> None:
+        """Check that the devices go together."""
+        if self.num_cpu_replicas is None:
+            return
+        if self.num_machines > 1 and self.num_cpu_replicas > 1:
+            raise UserError(
+                "num_cpu_replicas divides the CPU of one machine; each of "
+                f"{self.num_machines} machines trains one replica on its CPU, with "
+                "num_gpus 0"
+            )
+        if self.num_gpus:
+            raise UserError(
+                "num_cpu_replicas is for machines without GPUs; "
+                f"num_gpus is {self.num_gpus}, give one of the two"
+            )
