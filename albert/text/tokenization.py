@@ -7,6 +7,7 @@ Nakajima (2012): greedy longest match from the left.
 from __future__ import annotations
 
 import unicodedata
+from typing import Iterator, NamedTuple, Sequence
 
 from albert.text.vocabulary import CONTINUATION, UNK, Vocabulary
 
@@ -141,6 +142,39 @@ def split_pieces(word: str, vocabulary: Vocabulary) -> list[str]:
     return pieces
 
 
+class Token(NamedTuple):
+    """A token, and the part of the text that it stands for: text[start:end]."""
+
+    text: str
+    start: int
+    end: int
+
+
+def _locate_characters(chunk: str, do_lower_case: bool) -> list[tuple[int, int]]:
+    """Return which part of a chunk each character of its words comes from.
+
+    Lower-casing makes two characters of İ, NFD makes up to four of some, and accents
+    go: what is dropped after a character belongs to it. Where NFD moves a tone mark of
+    Hangul past an accent, each counts as standing in the other's place.
+
+    Returns:
+        (start, end) for each character of the words of `_split_chunk`, in order.
+    """
+    sources = list(range(len(chunk)))
+    if do_lower_case:
+        for step in (str.lower, lambda text: unicodedata.normalize("NFD", text)):
+            sources = [i for c, i in zip(chunk, sources) for _ in step(c)]
+            chunk = step(chunk)
+    spans: list[tuple[int, int]] = []
+    for character, source in zip(chunk, sources):
+        if do_lower_case and unicodedata.category(character) == "Mn":
+            if spans:
+                spans[-1] = spans[-1][0], source + 1
+        elif not character.isspace():
+            spans.append((source, source + 1))
+    return spans
+
+
 class Tokenizer:
     """Basic tokenisation, then WordPiece; remembers the words of each chunk.
 
@@ -167,6 +201,45 @@ class Tokenizer:
     def tokenize(self, text: str) -> list[str]:
         """Return the tokens of `text`."""
         return [piece for _, pieces in self.tokenize_words(text) for piece in pieces]
+
+    def tokenize_with_offsets(self, text: str) -> list[Token]:
+        """Return the tokens of `text` and where each stands in it.
+
+        The spans rise: neither starts nor ends ever fall. They overlap only where a
+        character of the text was split among tokens, as NFD does to Hangul. A span ends
+        after the accents that were stripped from its last character. An [UNK] has the
+        span of its word.
+
+        Example: with do_lower_case, "Cafés" is caf[0:3] ##es[3:5] for the pieces
+        caf and ##es.
+        """
+        tokens: list[Token] = []
+        sources: list[int] = []  # of a chunk's characters in the text
+        chunk = ""
+        for index, character in enumerate(text + " "):
+            for cleaned in _clean(character):
+                if not cleaned.isspace():
+                    sources.append(index)
+                    chunk += cleaned
+                elif chunk:
+                    tokens += self._locate(chunk, sources)
+                    chunk, sources = "", []
+        return tokens
+
+    def _locate(self, chunk: str, sources: Sequence[int]) -> Iterator[Token]:
+        """Yield the tokens of a chunk whose characters come from `sources`."""
+        words = self._cache.get(chunk) or self._add(chunk)
+        spans = _locate_characters(chunk, self.do_lower_case)
+        start = 0
+        for word, pieces in words:
+            for index, piece in enumerate(pieces):
+                if pieces == [UNK]:
+                    length = len(word)
+                else:
+                    length = len(piece) - (len(CONTINUATION) if index else 0)
+                first, last = spans[start][0], spans[start + length - 1][1] - 1
+                yield Token(piece, sources[first], sources[last] + 1)
+                start += length
 
     def _add(self, chunk: str) -> list[tuple[str, list[str]]]:
         if len(self._cache) >= _MAX_CACHED_CHUNKS:

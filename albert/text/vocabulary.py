@@ -20,11 +20,14 @@ class Vocabulary:
     Attributes:
         tokens: every token; a token's index is its id.
         ids: token -> id.
-        sha256: hex digest of the file's bytes, which names the vocabulary in metadata.
+        sha256: hex digest of the tokens, each followed by a line feed: that of the
+            file's bytes, unless these have a byte order mark, other line ends or none
+            after the last token.
+        file_sha256: hex digest of the file's bytes; "" without a file.
         path: the file it came from, for messages.
     """
 
-    def __init__(self, tokens: Sequence[str], sha256: str = "", path: str = ""):
+    def __init__(self, tokens: Sequence[str], file_sha256: str = "", path: str = ""):
         """Check and keep `tokens`.
 
         Raises:
@@ -52,7 +55,8 @@ class Vocabulary:
                 f"it has id {self.ids[PAD]}"
             )
         text = "".join(token + "\n" for token in self.tokens)
-        self.sha256 = sha256 or hashlib.sha256(text.encode()).hexdigest()
+        self.sha256 = hashlib.sha256(text.encode()).hexdigest()
+        self.file_sha256 = file_sha256
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -72,6 +76,8 @@ class Vocabulary:
 def load_vocabulary(path: str) -> Vocabulary:
     """Read a vocabulary: UTF-8, one token a line, blanks around it ignored.
 
+    So are a byte order mark and empty lines at the end.
+
     Raises:
         UserError: as `Vocabulary`, and for a file that is missing or not UTF-8.
     """
@@ -81,7 +87,7 @@ def load_vocabulary(path: str) -> Vocabulary:
     except OSError as error:
         raise UserError(f"vocabulary {path}: {error.strerror}") from error
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path}: line {line} is not UTF-8") from error
@@ -96,19 +102,29 @@ class VocabularyId:
     """Names a vocabulary.
 
     Attributes:
-        sha256: hex digest of the file's bytes.
+        sha256: hex digest of the tokens, see `Vocabulary`; metadata of earlier
+            versions hold that of the file's bytes.
         size: number of tokens.
         path: where it was read from, for messages.
+        file_sha256: hex digest of the file's bytes, "" where it is not known.
     """
 
     sha256: str
     size: int
     path: str
+    file_sha256: str = dataclasses.field(default="", compare=False)
+
+    def has_tokens_of(self, other: VocabularyId) -> bool:
+        """Whether both name the same tokens in the same order."""
+        mine = {self.sha256, self.file_sha256} - {""}
+        return not mine.isdisjoint((other.sha256, other.file_sha256))
 
 
 def identify(vocabulary: Vocabulary) -> VocabularyId:
     """Return the name of a loaded vocabulary."""
-    return VocabularyId(vocabulary.sha256, len(vocabulary), vocabulary.path)
+    return VocabularyId(
+        vocabulary.sha256, len(vocabulary), vocabulary.path, vocabulary.file_sha256
+    )
 
 
 def parse_vocabulary(named: Any, where: str, path: str = "") -> VocabularyId:

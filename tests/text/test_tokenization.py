@@ -8,7 +8,14 @@ import pytest
 
 from albert.base.errors import UserError
 from albert.text.tokenization import Tokenizer, split_pieces, split_words
-from albert.text.vocabulary import SPECIAL_TOKENS, UNK, Vocabulary, load_vocabulary
+from albert.text.vocabulary import (
+    SPECIAL_TOKENS,
+    UNK,
+    Vocabulary,
+    VocabularyId,
+    identify,
+    load_vocabulary,
+)
 
 
 def make_vocabulary(*tokens):
@@ -22,6 +29,7 @@ def make_vocabulary(*tokens):
         (b"[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\n[MASK]\r\n", SPECIAL_TOKENS),
         (b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n\n\n", SPECIAL_TOKENS),
         ("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n灸".encode(), (*SPECIAL_TOKENS, "灸")),
+        (b"\xef\xbb\xbf[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n", SPECIAL_TOKENS),
     ],
 )
 def test_a_vocabulary_has_one_token_a_line(tmp_path, content, tokens):
@@ -31,7 +39,33 @@ def test_a_vocabulary_has_one_token_a_line(tmp_path, content, tokens):
     assert vocabulary.tokens == tokens
     assert vocabulary.to_ids(tokens) == list(range(len(tokens)))
     assert vocabulary.to_tokens([0, len(tokens) - 1]) == [tokens[0], tokens[-1]]
-    assert vocabulary.sha256 == hashlib.sha256(content).hexdigest()
+    plain = "\n".join([*tokens, ""]).encode()
+    assert vocabulary.sha256 == hashlib.sha256(plain).hexdigest()
+    assert vocabulary.file_sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_files_of_the_same_tokens_name_the_same_vocabulary(tmp_path):
+    """However their lines end; and metadata of before name a file by its bytes."""
+    plain = b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n"
+    spellings = [
+        plain,
+        plain.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + plain,
+        plain.rstrip(b"\n"),
+        plain + b"\n\n",
+    ]
+    named = []
+    for number, content in enumerate(spellings):
+        path = tmp_path / str(number)
+        path.write_bytes(content)
+        named.append(identify(load_vocabulary(str(path))))
+        of_bytes = VocabularyId(hashlib.sha256(content).hexdigest(), 6, "metadata")
+        assert of_bytes.has_tokens_of(named[-1])
+        assert named[-1].has_tokens_of(of_bytes)
+    assert all(name.has_tokens_of(named[0]) for name in named)
+    (tmp_path / "other").write_bytes(plain.replace(b"a", b"b"))
+    other = identify(load_vocabulary(str(tmp_path / "other")))
+    assert not any(name.has_tokens_of(other) for name in named)
 
 
 @pytest.mark.parametrize(

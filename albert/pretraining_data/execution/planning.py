@@ -82,7 +82,7 @@ def find_finished(plan: Plan) -> dict[int, ShardReport]:
         wanted = shard_files.describe_parameters(
             plan.config, plan.vocabulary, shard, plan.source
         )
-        report = resume.find_finished(outputs, wanted)
+        report = resume.find_finished(outputs, wanted, plan.vocabulary)
         if report:
             finished[shard.index] = report
     return finished

@@ -8,6 +8,7 @@ from typing import Any, Mapping, Optional, Sequence
 from albert.base.errors import UserError
 from albert.pretraining_data.shard_files import ShardReport
 from albert.records import features as records
+from albert.text.vocabulary import Vocabulary
 
 # Parameters that need not be equal: files are known by their hashes, and the size of
 # shards by their number.
@@ -20,7 +21,7 @@ _FREE = frozenset(
 
 
 def _find_difference(
-    found: Mapping[str, Any], wanted: Mapping[str, Any]
+    found: Mapping[str, Any], wanted: Mapping[str, Any], vocabulary: Vocabulary
 ) -> Optional[tuple[str, Any, Any]]:
     """Return the first thing that differs: what, as found, as wanted."""
     for name in ("format", "version", "shard"):
@@ -29,9 +30,9 @@ def _find_difference(
     for name, value in wanted["input"].items():
         if found.get("input", {}).get(name) != value:
             return f"the input's {name}", found.get("input", {}).get(name), value
-    was, now = found.get("vocabulary", {}).get("sha256"), wanted["vocabulary"]["sha256"]
-    if was != now:
-        return "the vocabulary's sha256", was, now
+    was = found.get("vocabulary", {}).get("sha256")
+    if was not in (vocabulary.sha256, vocabulary.file_sha256):
+        return "the vocabulary's sha256", was, vocabulary.sha256
     before = found.get("parameters", {})
     for name, value in wanted["parameters"].items():
         if name not in _FREE and before.get(name) != value:
@@ -40,13 +41,14 @@ def _find_difference(
 
 
 def find_finished(
-    outputs: Sequence[str], wanted: Mapping[str, Any]
+    outputs: Sequence[str], wanted: Mapping[str, Any], vocabulary: Vocabulary
 ) -> Optional[ShardReport]:
     """Return what was made of a shard, None where it is to be made again.
 
     Args:
         outputs: the record files of the shard.
         wanted: see `shard_files.describe_parameters`.
+        vocabulary: the one that `wanted` names.
 
     Raises:
         UserError: it was made of other input or with other flags; the message names
@@ -58,7 +60,7 @@ def find_finished(
         metadata = records.read_metadata(path)
         if metadata is None or not os.path.exists(path):
             return None
-        difference = _find_difference(metadata, wanted)
+        difference = _find_difference(metadata, wanted, vocabulary)
         if difference:
             what, found, now = difference
             raise UserError(

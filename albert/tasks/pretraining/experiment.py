@@ -66,7 +66,7 @@ def _vocabulary_file(
     """Return a file with the vocabulary of the records, if one can be found."""
     if given or vocabulary is None or not os.path.exists(vocabulary.path):
         return given
-    same = load_vocabulary(vocabulary.path).sha256 == vocabulary.sha256
+    same = identify(load_vocabulary(vocabulary.path)).has_tokens_of(vocabulary)
     return vocabulary.path if same else None
 
 
