@@ -24,7 +24,8 @@ def expand_globs(patterns: str | Sequence[str], flag: str) -> list[str]:
         flag: the flag's name, for the message.
 
     Returns:
-        Paths in the order of the patterns, sorted inside each glob, each once.
+        Paths in the order of the patterns, sorted inside each glob. A file comes once,
+        by the first name given, however many spellings or links name it.
 
     Raises:
         UserError: a pattern matches no file, names a folder, or nothing was given.
@@ -45,7 +46,10 @@ def expand_globs(patterns: str | Sequence[str], flag: str) -> list[str]:
     for path in found:
         if os.path.isdir(path):
             raise UserError(f"--{flag}: {path} is a folder, not a file")
-    return list(dict.fromkeys(found))
+    once: dict[str, str] = {}
+    for path in found:
+        once.setdefault(os.path.realpath(path), path)
+    return list(once.values())
 
 
 def resolve_path(value: str, kind: str, flag: str) -> str:
@@ -74,23 +78,43 @@ def resolve_path(value: str, kind: str, flag: str) -> str:
 
 
 def check_output_file(path: str, flag: str) -> None:
-    """Raise UserError unless a file can be made at `path` (its folder writable)."""
+    """Raise UserError unless a file can be made at `path`.
+
+    Its folder must be writable, and what stands there a regular file: a device or a
+    pipe would be replaced. A symbolic link stands for what it points to.
+    """
     if os.path.isdir(path):
         raise UserError(f"--{flag}: {path} is a folder, not a file name")
-    folder = os.path.dirname(path) or "."
+    if _is_special(path):
+        raise UserError(f"--{flag}: {path} is a device, a pipe or a socket, no file")
+    folder = os.path.dirname(os.path.realpath(path) if os.path.islink(path) else path)
+    folder = folder or "."
     if not os.path.isdir(folder):
         raise UserError(f"--{flag}: the folder {folder} does not exist")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"--{flag}: the folder {folder} is not writable")
 
 
+def _is_special(path: str) -> bool:
+    """Whether something stands at `path` that cannot be replaced by a file."""
+    return os.path.exists(path) and not os.path.isfile(path)
+
+
 @contextlib.contextmanager
 def atomic_path(path: str) -> Iterator[str]:
     """Yield a temporary name beside `path`; rename it to `path` on success.
 
+    A symbolic link stays, and what it points to is replaced.
+
     On any exception, an interrupt included, the temporary file is removed and
     whatever stood at `path` before stays as it was.
+
+    Raises:
+        UserError: `path` is a folder, a device, a pipe or a socket.
     """
+    if _is_special(path):
+        raise UserError(f"{path} is no regular file: it is not replaced")
+    path = os.path.realpath(path)
     temporary = f"{path}.tmp-{os.getpid()}"
     try:
         yield temporary

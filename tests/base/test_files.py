@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 
 import pytest
 
@@ -69,6 +70,46 @@ def test_output_must_be_a_file_in_an_existing_folder(tmp_path):
         files.check_output_file(str(tmp_path / "none" / "new"), "f")
     with pytest.raises(UserError, match="--f: .* is a folder, not a file name"):
         files.check_output_file(str(tmp_path), "f")
+
+
+def test_a_file_that_is_spelled_twice_comes_once_by_its_first_name(tmp_path):
+    (tmp_path / "a.txt").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.txt").symlink_to("a.txt")
+    first = f"{tmp_path}/./a.txt"
+    others = (
+        f"{tmp_path}/a.txt",
+        f"{tmp_path}/folder/../*.txt",
+        f"{tmp_path}/link.txt",
+    )
+    assert files.expand_globs([first, *others], "f") == [first]
+
+
+def test_only_regular_files_are_replaced(tmp_path):
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    for path in (pipe, "/dev/null"):
+        with pytest.raises(UserError, match=f"--f: {path} is a device, a pipe"):
+            files.check_output_file(path, "f")
+    for path in (pipe, str(tmp_path)):  # not /dev/null: a defect would replace it
+        with pytest.raises(UserError, match=f"{path} is no regular file"):
+            files.write_text(path, "text")
+    assert stat.S_ISFIFO(os.stat(pipe).st_mode)
+
+
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/file").write_text("old")
+    for name, target in (("link", "data/file"), ("new", "data/new")):
+        (tmp_path / name).symlink_to(target)
+        files.check_output_file(str(tmp_path / name), "f")
+        files.write_text(str(tmp_path / name), "text")
+        assert os.readlink(tmp_path / name) == target
+        assert (tmp_path / target).read_text() == "text"
+    (tmp_path / "nowhere").symlink_to("gone/file")
+    with pytest.raises(UserError, match="--f: the folder .*gone does not exist"):
+        files.check_output_file(str(tmp_path / "nowhere"), "f")
+    assert sorted(os.listdir(tmp_path / "data")) == ["file", "new"]
 
 
 def write_half(path):

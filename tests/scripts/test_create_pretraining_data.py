@@ -152,6 +152,8 @@ def write_bad_files(folder):
     (folder / "no_mask.txt").write_text("\n".join(tokens[:4]) + "\n")
     (folder / "twice.txt").write_text("\n".join([*tokens, "a"]) + "\n")
     (folder / "folder").mkdir()
+    (folder / "link").symlink_to("empty.txt")
+    os.mkfifo(folder / "pipe")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +168,8 @@ def write_bad_files(folder):
         (["gone.txt"], "unexpected argument 'gone.txt': there is no such input file"),
         (["--output_file=gone/x.tfrecord"], "the folder gone does not exist"),
         (["--output_file=folder"], "--output_file: folder is a folder"),
+        (["--output_file=pipe"], "--output_file: pipe is a device, a pipe"),
+        (["--output_file=link"], "--output_file: link is a symbolic link"),
         (["--output_file=out/x,out/x"], "out/x is an input or another output"),
         (["--vocab_file=gone.txt"], "vocabulary gone.txt: No such file"),
         (["--vocab_file=no_mask.txt"], "no_mask.txt: lacks the special token [MASK]"),

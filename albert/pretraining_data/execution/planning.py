@@ -41,6 +41,11 @@ def check_outputs(
         for name in shard_files.name_outputs(config, shard):
             for path in (name, records.metadata_path(name)):
                 check_file(path, "output_file")
+                if os.path.islink(path):  # records and metadata stay side by side
+                    raise UserError(
+                        f"--output_file: {path} is a symbolic link: name the file that "
+                        "it stands for"
+                    )
                 if os.path.realpath(path) in taken:
                     raise UserError(
                         f"--output_file: {path} is an input or another output of "
