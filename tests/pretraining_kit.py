@@ -7,6 +7,7 @@ which saves the seconds of the import; `python -m tests.pretraining_kit` is that
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import pathlib
@@ -114,7 +115,7 @@ class Done(NamedTuple):
 
 
 class Runner:
-    """Runs run_pretraining.py again and again, and kills it on request."""
+    """Runs a script, run_pretraining.py or run_ner.py, and kills it on request."""
 
     def __init__(self, folder: pathlib.Path):
         self._log = folder / "log"
@@ -127,7 +128,13 @@ class Runner:
         )
 
     def run(
-        self, flags, signal_name=None, after_steps=0, delay=0.0, file_size=None
+        self,
+        flags,
+        signal_name=None,
+        after_steps=0,
+        delay=0.0,
+        file_size=None,
+        script="run_pretraining",
     ) -> Done:
         """Run; after some steps and a delay, send a signal, if one is given.
 
@@ -140,6 +147,7 @@ class Runner:
             "after_steps": after_steps,
             "delay": delay,
             "file_size": file_size,
+            "script": script,
         }
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
@@ -158,11 +166,11 @@ def _run_child(request) -> None:
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    sys.argv = ["run_pretraining.py", *request["flags"]]
-    import run_pretraining
+    sys.argv = [f"{request['script']}.py", *request["flags"]]
+    script = importlib.import_module(request["script"])
     from albert.base import cli
 
-    cli.run_main(run_pretraining.main)
+    cli.run_main(script.main)
 
 
 def _steps_logged(path: str) -> int:
@@ -206,7 +214,7 @@ def _serve_one(request) -> int:
 
 def main() -> None:
     """Serve requests, one a line, until the input ends."""
-    import run_pretraining  # noqa: F401 (the slow import, made once)
+    import albert.training.loop  # noqa: F401 (the slow import, made once)
 
     for line in sys.stdin:
         print(_serve_one(json.loads(line)), flush=True)

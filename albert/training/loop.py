@@ -246,13 +246,14 @@ def train(
             written or read; a record is damaged. The checkpoints written before stay.
     """
     stop = StopRequest() if stop is None else stop
+    if not has_ended(config):
+        distribution.set_up_devices(replicas)
     start, plan = _plan_start(task, build_encoder, config)
     if start >= config.num_train_steps:
         return start
     cluster = replicas.cluster if replicas.num_machines > 1 else None
     watch = None
     if cluster is not None:
-        distribution.join_machines(replicas)
         watch = join(cluster).watch
         _agree_on_start(cluster, config, replicas, start, stop)
     if stop.asked:

@@ -32,8 +32,10 @@ class Devices(NamedTuple):
     num_local: int
 
 
-def _session_config(num_cpus: int, xla: bool) -> v1.ConfigProto:
-    config = v1.ConfigProto(allow_soft_placement=True, device_count={"CPU": num_cpus})
+def _session_config(kind: str, count: int, xla: bool) -> v1.ConfigProto:
+    """Return session settings for `count` devices of a kind, and no further GPU."""
+    device_count = {"CPU": 1, "GPU": 0, kind.upper(): count}
+    config = v1.ConfigProto(allow_soft_placement=True, device_count=device_count)
     config.gpu_options.allow_growth = True
     if xla:
         level = v1.OptimizerOptions.ON_1
@@ -58,6 +60,21 @@ def _make_logical_cpus(count: int) -> None:
         ) from error
 
 
+def _prepare_gpus(count: int) -> None:
+    """Show TensorFlow the first `count` GPUs, and let it take memory as needed.
+
+    The option of a session comes too late where TensorFlow's eager context makes the
+    allocators of the process, as a dataset with functions has it do.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    try:
+        tf.config.set_visible_devices(gpus[:count], "GPU")
+        for gpu in gpus[:count]:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError as error:
+        logging.warning("The GPUs are used as this process has set them up: %s", error)
+
+
 def choose_devices(config: ReplicaConfig) -> tuple[str, int]:
     """Return the kind of device of a run, "gpu" or "cpu", and how many it uses.
 
@@ -79,44 +96,48 @@ def choose_devices(config: ReplicaConfig) -> tuple[str, int]:
 def one_device_config(config: ReplicaConfig) -> v1.ConfigProto:
     """Return session settings for work that runs on the first device alone."""
     kind, _ = choose_devices(config)
-    session_config = _session_config(1, config.xla)
-    if kind == "cpu":
-        session_config.device_count["GPU"] = 0
-    return session_config
+    return _session_config(kind, 1, config.xla)
 
 
-def join_machines(config: ReplicaConfig) -> None:
-    """Join the cluster where this machine trains with others, see `cluster.join`.
+def set_up_devices(config: ReplicaConfig, join: bool = True) -> None:
+    """Make the devices of a run, and wait for the other machines that train with this.
 
-    GPUs that are not to be used are hidden first: afterwards they cannot be.
-    """
-    if config.num_machines > 1 and not config.cluster.is_evaluator:
-        kind, count = choose_devices(config)
-        gpus = tf.config.list_physical_devices("GPU")
-        tf.config.set_visible_devices(gpus[: count if kind == "gpu" else 0], "GPU")
-        cluster.join(config.cluster)
+    To be called first: TensorFlow fixes its devices when it first computes or builds a
+    dataset with a function. Calling it again changes nothing.
 
-
-def make_devices(config: ReplicaConfig) -> Devices:
-    """Choose the devices of a run, log the choice, and wait for the other machines.
+    Args:
+        join: whether this process trains; evaluation needs no other machine.
 
     Raises:
-        UserError: more GPUs are asked for than are visible.
+        UserError: more GPUs are asked for than are visible, or TensorFlow already runs
+            in this process with too few logical CPUs.
     """
     kind, count = choose_devices(config)
     if config.num_cpu_replicas is not None:
         _make_logical_cpus(count)
+    _prepare_gpus(count if kind == "gpu" else 0)
+    if kind == "cpu" and config.xla:
+        pywrap_tfe.TF_SetTfXlaCpuGlobalJit(True)  # else XLA leaves CPUs alone
+    if config.num_machines == 1 or config.cluster.is_evaluator:
+        cluster.leave()
+    elif join:
+        cluster.join(config.cluster)
+
+
+def make_devices(config: ReplicaConfig) -> Devices:
+    """Return the devices of a training run, set up if need be; log the choice.
+
+    Raises:
+        UserError: see `set_up_devices`.
+    """
+    set_up_devices(config)
+    kind, count = choose_devices(config)
     total = count * config.num_machines
     logging.info("Training on %d %s replica(s)", total, kind.upper())
-    session_config = _session_config(count if kind == "cpu" else 1, config.xla)
-    if kind == "cpu":
-        session_config.device_count["GPU"] = 0
-        if config.xla:
-            pywrap_tfe.TF_SetTfXlaCpuGlobalJit(True)  # else XLA leaves CPUs alone
+    session_config = _session_config(kind, count, config.xla)
     if config.num_machines > 1:
         strategy = cluster.join(config.cluster).strategy
         return Devices(strategy, session_config, total, count)
-    cluster.leave()
     if count == 1:
         return Devices(None, session_config, 1, 1)
     devices = [f"/{kind}:{index}" for index in range(count)]

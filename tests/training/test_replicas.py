@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from albert.base.errors import UserError
 from albert.checkpoints.variables import SLOT_NAMES
-from albert.training import replicas as distribution
+from albert.training import replicas
 from albert.training.config import ReplicaConfig
 from albert.training.task import LossTerm
 from tests.golden import Golden, placeholders, relative_error
@@ -133,38 +133,52 @@ def test_losses_are_divided_by_the_weight_and_summed():
         "a": LossTerm(tf.constant(6.0), tf.constant(3.0)),
         "b": LossTerm(tf.constant(1.0), tf.constant(3.0), epsilon=1.0),
     }
-    losses = distribution.global_losses(terms)
+    losses = replicas.global_losses(terms)
     assert float(losses.means["a"]) == 2.0
     assert float(losses.means["b"]) == 0.25
     assert float(losses.share) == 2.25
 
 
 def test_batch_of_a_replica_is_its_share_of_the_global_batch():
-    assert distribution.micro_batch_size(64, 2) == 32
-    assert distribution.micro_batch_size(64, 2, 4) == 8
+    assert replicas.micro_batch_size(64, 2) == 32
+    assert replicas.micro_batch_size(64, 2, 4) == 8
 
 
 @pytest.mark.parametrize(("batch", "hint"), [(64, "use 63 or 66"), (2, "use 3$")])
 def test_batch_that_does_not_divide_is_refused_with_ones_that_do(batch, hint):
     with pytest.raises(UserError, match=hint):
-        distribution.micro_batch_size(batch, 3)
+        replicas.micro_batch_size(batch, 3)
 
 
 def test_batch_that_does_not_divide_into_micro_batches_is_refused():
     match = "the 2 replicas times 3 gradient_accumulation_steps, got 8; use 6 or 12"
     with pytest.raises(UserError, match=match):
-        distribution.micro_batch_size(8, 2, 3)
+        replicas.micro_batch_size(8, 2, 3)
 
 
 def test_one_device_is_a_cpu_where_no_gpu_is_asked_for():
-    config = distribution.one_device_config(ReplicaConfig(num_gpus=0))
+    config = replicas.one_device_config(ReplicaConfig(num_gpus=0))
     assert config.device_count == {"CPU": 1, "GPU": 0}
 
 
 def test_more_gpus_than_are_visible_are_refused():
     there = len(tf.config.list_physical_devices("GPU"))
     with pytest.raises(UserError, match=f"num_gpus is 99, but TensorFlow sees {there}"):
-        distribution.make_devices(ReplicaConfig(num_gpus=99))
+        replicas.make_devices(ReplicaConfig(num_gpus=99))
+
+
+@pytest.mark.parametrize(("num_gpus", "used"), [(None, ["a", "b"]), (1, ["a"])])
+def test_gpus_of_a_run_grow_and_the_others_are_hidden(monkeypatch, num_gpus, used):
+    shown, grown = [], []
+    gpus = {"GPU": ["a", "b"]}
+    monkeypatch.setattr(tf.config, "list_physical_devices", gpus.get)
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda d, _: shown.append(d))
+    monkeypatch.setattr(
+        tf.config.experimental, "set_memory_growth", lambda d, on: grown.append((d, on))
+    )
+    replicas.set_up_devices(ReplicaConfig(num_gpus=num_gpus))
+    assert shown == [used]
+    assert grown == [(gpu, True) for gpu in used]
 
 
 def test_gpus_and_cpu_replicas_together_are_refused():

@@ -36,6 +36,7 @@ from albert.tasks.ner.task import NerTask
 from albert.text.vocabulary import identify
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import OnCheckpoint, check_start, train
+from albert.training.replicas import set_up_devices
 from albert.training.stopping import Stopped, StopRequest, run_until_signal
 from albert.training.task import EVAL, PREDICT
 
@@ -267,6 +268,7 @@ def run_experiment(
     Raises:
         UserError: a file, a setting or a checkpoint is wrong or does not fit.
     """
+    set_up_devices(replicas)
     conll_files = read_files(run)
     label_set, config = choose_labels(run.output_dir, given, conll_files.get("train"))
     model = load_model(run, label_set, config)

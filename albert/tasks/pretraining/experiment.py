@@ -34,7 +34,7 @@ from albert.text.vocabulary import VocabularyId, identify, load_vocabulary
 from albert.training.cluster import compare
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import check_start, has_ended, train
-from albert.training.replicas import join_machines
+from albert.training.replicas import set_up_devices
 from albert.training.stopping import Stopped, StopRequest, run_until_signal
 
 
@@ -245,8 +245,7 @@ def run_experiment(
         UserError: a file, a flag, a device or a checkpoint is wrong or does not fit.
     """
     model = load_albert_config(files.config_file, "bert_config_file")
-    if config.do_train and not has_ended(training):
-        join_machines(replicas)
+    set_up_devices(replicas, join=config.do_train and not has_ended(training))
     found, readable = inspect_records(config, files, model)
     run = _Run(
         _make_task(files, model, found, readable, config, training, replicas),
