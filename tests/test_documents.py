@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import functools
+import importlib
 import pathlib
 import re
 import shlex
 
 import pytest
 
+from albert.base.settings import list_settings
 from tests.beam_kit import PIPELINE_OPTIONS
 from tests.beam_kit import SCRIPT as BEAM_SCRIPT
 from tests.test_imports import MAY_IMPORT
@@ -85,11 +89,54 @@ def commands(document):
     return [words for words in split if words]
 
 
+def imported_from(tree):
+    """Return name -> module of what a script imports by `from module import name`."""
+    return {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def flags_of_configs(script):
+    """Return the flags that the calls of `define_flags` in a script make."""
+    tree = ast.parse(read(script))
+    literals = {
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+            "define_flags"
+        ):
+            name = node.args[0].id
+            module = importlib.import_module(imported_from(tree)[name])
+            given = {
+                keyword.arg: ast.literal_eval(
+                    literals.get(ast.unparse(keyword.value), keyword.value)
+                )
+                for keyword in node.keywords
+                if keyword.arg in ("only", "leave_out")
+            }
+            found |= {
+                declared.flag
+                for declared in list_settings(getattr(module, name))
+                if declared.name in given.get("only", (declared.name,))
+                and declared.name not in given.get("leave_out", ())
+            }
+    return found
+
+
+@functools.cache
 def flags_of(script):
     """Return the flags that a script defines."""
     source = read(script)
     found = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source))
     found |= set(re.findall(r'add_argument\(\s*"--(\w+)"', source))
+    found |= flags_of_configs(script)
     if script == BEAM_SCRIPT:
         local = flags_of("create_pretraining_data.py")
         found |= local - {"num_workers", "check_only"} | PIPELINE_OPTIONS
