@@ -13,9 +13,9 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from albert.tasks.pretraining.task import PretrainingTask
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
+from albert.training.task import DataSource
 from tests.golden import Golden
 
 POSTLN = pathlib.Path(__file__).parent / "testdata/modeling/postln"
@@ -32,11 +32,10 @@ def uneven_examples(golden: Golden) -> dict[str, np.ndarray]:
     return data
 
 
-class FixedOrder(PretrainingTask):
+class FixedOrder(DataSource):
     """Reads the same examples in the same order, whatever the number of replicas."""
 
     def __init__(self, golden: Golden):
-        super().__init__(golden.config, 40, 6)
         self._examples = uneven_examples(golden)
 
     def read(self, mode, batch_size):
@@ -61,7 +60,7 @@ def run(
         gradient_accumulation_steps=parts,
     )
     replicas = ReplicaConfig(num_cpu_replicas=num_replicas, xla=bool(xla))
-    train(FixedOrder(golden), golden.build_encoder, config, replicas)
+    train(golden.task, FixedOrder(golden), golden.build_encoder, config, replicas)
 
 
 if __name__ == "__main__":

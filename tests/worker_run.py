@@ -38,7 +38,9 @@ def run(index: int, output_dir: str, ports: list[str]) -> None:
         init_checkpoint=golden.checkpoint,
     )
     replicas = ReplicaConfig(num_gpus=0, cluster=cluster)
-    assert train(Share(golden, index), golden.build_encoder, config, replicas) == STEPS
+    data = Share(golden, index)
+    end = train(golden.task, data, golden.build_encoder, config, replicas)
+    assert end == STEPS
 
 
 if __name__ == "__main__":

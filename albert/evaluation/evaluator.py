@@ -15,7 +15,7 @@ from albert.training import failures
 from albert.training import replicas as distribution
 from albert.training.config import ReplicaConfig
 from albert.training.stopping import StopRequest
-from albert.training.task import EVAL, Task
+from albert.training.task import EVAL, DataSource, Task
 
 v1 = tf.compat.v1
 
@@ -32,7 +32,7 @@ def _until_asked(batches: Iterator[Any], stop: StopRequest) -> Iterator[Any]:
 
 
 class CheckpointEvaluator:
-    """Runs a task over its data with the variables of one checkpoint after another.
+    """Runs a task over data with the variables of one checkpoint after another.
 
     The graph is built once and the session kept, so each further checkpoint costs only
     its reading. Runs on one device; each example is seen once.
@@ -41,6 +41,7 @@ class CheckpointEvaluator:
     def __init__(
         self,
         task: Task,
+        data: DataSource,
         build_encoder: EncoderBuilder,
         batch_size: int,
         mode: str = EVAL,
@@ -50,17 +51,19 @@ class CheckpointEvaluator:
         """Build the graph.
 
         Args:
+            data: what to evaluate on or to predict.
             batch_size: examples in a batch.
             mode: EVAL or PREDICT.
             max_batches: where to stop; None for the whole data.
             replicas: the devices of the run, of which the first is used.
         """
         self._task = task
-        self._source = failures.InputSource(lambda: task.find_bad_input(mode))
+        self._data = data
+        self._source = failures.InputSource(data.find_bad_input)
         self._max_batches = max_batches
         graph = tf.Graph()
         with graph.as_default():
-            dataset = task.read(mode, batch_size)
+            dataset = data.read(mode, batch_size)
             iterator = v1.data.make_initializable_iterator(dataset)
             output = task.build(iterator.get_next(), mode, build_encoder)
             self._predictions = dict(output.predictions)
@@ -111,7 +114,7 @@ class CheckpointEvaluator:
         batches = self.batches(checkpoint)
         if stop is not None:
             batches = _until_asked(batches, stop)
-        results = dict(self._task.score(batches))
+        results = dict(self._task.score(batches, self._data))
         names = checkpoints.read_shapes(checkpoint)
         step = checkpoints.GLOBAL_STEP
         if step in names:

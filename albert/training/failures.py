@@ -66,7 +66,7 @@ class InputSource(NamedTuple):
     """How to look for the cause of an error in the input; each may read all of it.
 
     Attributes:
-        find_bad_input: see `Task.find_bad_input`.
+        find_bad_input: see `DataSource.find_bad_input`.
         find_records: gives the records of the batch that training failed on.
     """
 

@@ -7,7 +7,7 @@ from absl import logging
 
 from albert.records.arrays import read_arrays
 from albert.training.config import TrainingConfig
-from albert.training.task import TRAIN, RecordPlace, Task
+from albert.training.task import TRAIN, DataSource, RecordPlace
 
 _MOST_PASSED_OVER = 20_000_000  # examples
 
@@ -27,7 +27,7 @@ class TrainingInput:
 
     def __init__(
         self,
-        task: Task,
+        data: DataSource,
         config: TrainingConfig,
         batch_size: int,
         num_local: int,
@@ -36,11 +36,12 @@ class TrainingInput:
         """Find out where reading starts.
 
         Args:
+            data: what is trained on.
             batch_size: examples that a replica computes at once.
             num_local: the replicas of this machine.
             start: the steps done before.
         """
-        self._task = task
+        self._data = data
         self._config = config
         self._batch_size = batch_size
         self._num_local = num_local
@@ -52,7 +53,7 @@ class TrainingInput:
     def read(self) -> tf.data.Dataset:
         """Return the batches from the start on; with accumulation, lists of them."""
         parts = self._config.gradient_accumulation_steps
-        dataset = self._task.read(TRAIN, self._batch_size).skip(self._passed_over)
+        dataset = self._data.read(TRAIN, self._batch_size).skip(self._passed_over)
         return dataset.batch(parts, drop_remainder=True) if parts > 1 else dataset
 
     def find_records(self, done: int) -> list[RecordPlace]:
@@ -63,4 +64,4 @@ class TrainingInput:
             accumulates = self._config.gradient_accumulation_steps > 1
             return dataset.unbatch() if accumulates else dataset
 
-        return self._task.find_records(read_arrays(last_step, self._config.random_seed))
+        return self._data.find_records(read_arrays(last_step, self._config.random_seed))

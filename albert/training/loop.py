@@ -20,7 +20,7 @@ from albert.training.hooks import OnCheckpoint, RunHooks
 from albert.training.input import TrainingInput
 from albert.training.step import build_train_step
 from albert.training.stopping import PEER_STOPS, StopRequest
-from albert.training.task import TRAIN, Features, Task
+from albert.training.task import TRAIN, DataSource, Features, Task
 
 v1 = tf.compat.v1
 
@@ -28,8 +28,10 @@ v1 = tf.compat.v1
 def model_shapes(task: Task, build_encoder: EncoderBuilder) -> dict[str, list[int]]:
     """Return name -> shape of the variables that a task's model has."""
     with tf.Graph().as_default():
-        dataset = task.read(TRAIN, 1)
-        features = v1.data.make_one_shot_iterator(dataset).get_next()
+        features = {
+            name: v1.placeholder(spec.dtype, spec.shape, name)
+            for name, spec in task.features(TRAIN).items()
+        }
         task.build(features, TRAIN, build_encoder)
         return {v.op.name: v.shape.as_list() for v in v1.trainable_variables()}
 
@@ -185,7 +187,7 @@ def _advise(config: TrainingConfig, replicas: ReplicaConfig) -> None:
 
 
 def _make_input(
-    task: Task,
+    data: DataSource,
     config: TrainingConfig,
     devices: distribution.Devices,
     start: int,
@@ -196,7 +198,7 @@ def _make_input(
         devices.num_replicas,
         config.gradient_accumulation_steps,
     )
-    return TrainingInput(task, config, batch_size, devices.num_local, start)
+    return TrainingInput(data, config, batch_size, devices.num_local, start)
 
 
 def _train_with_others(
@@ -214,6 +216,7 @@ def _train_with_others(
 
 def train(
     task: Task,
+    data: DataSource,
     build_encoder: EncoderBuilder,
     config: TrainingConfig,
     replicas: ReplicaConfig,
@@ -223,14 +226,15 @@ def train(
     """Train, or go on training, in `config.output_dir`.
 
     A resumed run goes on with the examples that would have come next: it passes over as
-    many batches as the steps before took (see `albert.training.input`). Where the task
+    many batches as the steps before took (see `albert.training.input`). Where `data`
     reads the same in each run (the same files, seed, shuffle buffer and buckets), the
     input is that of a run that was never stopped; with another batch size it goes on at
     the same number of steps of that size. Steps that float16 skipped are not counted,
     so as many batches come again. The masks of dropout start anew.
 
     Args:
-        task: gives batches and losses.
+        task: gives losses.
+        data: what to train on.
         build_encoder: see `albert.modeling.encoder`.
         config: steps, optimizer, checkpoints.
         replicas: the devices.
@@ -262,7 +266,7 @@ def train(
         return start
     _advise(config, replicas)
     devices = distribution.make_devices(replicas)
-    source = _make_input(task, config, devices, start)
+    source = _make_input(data, config, devices, start)
     run_hooks = RunHooks(config, stop, on_checkpoint, cluster, watch)
     estimator = tf.estimator.Estimator(
         _make_model_fn(task, build_encoder, config, plan, run_hooks),
@@ -280,7 +284,7 @@ def train(
             watch.stop()  # what ends this machine has its own explanation
         step = run_hooks.last_step(start) + 1
         finder = failures.InputSource(
-            lambda: task.find_bad_input(TRAIN),
+            data.find_bad_input,
             lambda: source.find_records(run_hooks.num_batches),
         )
         explained = failures.explain_training(error, step, config.output_dir, finder)

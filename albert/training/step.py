@@ -50,7 +50,7 @@ class _Sums(NamedTuple):
 
     Attributes:
         loss: float32 scalar, see `TrainStep.loss`.
-        totals, weights: float32, of each loss and ratio.
+        totals, weights: float32, of each loss and logged mean.
         gradients: one for each trainable variable that has one, in their order.
     """
 
@@ -69,7 +69,7 @@ def _differentiate(
     variables = v1.trainable_variables()
     gradients = tf.gradients(loss if scale is None else loss * scale, variables)
     pairs = [(g, v) for g, v in zip(gradients, variables) if g is not None]
-    terms = [*losses, *output.ratios.values()]
+    terms = [*losses, *output.logged_means.values()]
     sums = _Sums(
         tf.stop_gradient(loss),
         tf.stack([term.total for term in terms]),
@@ -133,8 +133,8 @@ def build_train_step(
     """Build the step of the current replica, variables included.
 
     Args:
-        features: a batch of `Task.read`; with gradient accumulation the dimension of
-            micro-batches comes first.
+        features: a batch of `DataSource.read`; with gradient accumulation the
+            dimension of micro-batches comes first.
         summed: name -> float32 scalar of this replica, to be summed over all with the
             losses.
     """
@@ -162,7 +162,7 @@ def build_train_step(
     train_op = GlobalBatchOptimizer(config.optimizer, rate, loss_scale).apply_gradients(
         list(zip(sums.gradients, variables)), step
     )
-    terms = {**whole.losses, **whole.ratios}
+    terms = {**whole.losses, **whole.logged_means}
     epsilons = [term.epsilon for term in terms.values()] + [1.0] * len(summed)
     means = distribution.global_means(
         tf.concat([sums.totals, list(summed.values())], axis=0),

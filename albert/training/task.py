@@ -47,20 +47,27 @@ class TaskOutput(NamedTuple):
             Empty in PREDICT.
         predictions: name -> tensor whose first dimension is the batch; what `score`
             and prediction writers read. Empty in TRAIN.
-        ratios: name -> LossTerm; global means to be logged that are no loss.
+        logged_means: name -> LossTerm; global means to be logged that are no loss.
     """
 
     losses: Mapping[str, LossTerm]
     predictions: Mapping[str, tf.Tensor]
-    ratios: Mapping[str, LossTerm] = types.MappingProxyType({})
+    logged_means: Mapping[str, LossTerm] = types.MappingProxyType({})
 
 
-class Task(abc.ABC):
-    """One thing a model is trained for. It never builds a particular encoder."""
+class Metric(NamedTuple):
+    """A metric of `Task.score`, and which of its values is the better."""
+
+    name: str
+    higher_is_better: bool
+
+
+class DataSource(abc.ABC):
+    """Examples to train on, to evaluate on or to predict: a file, or several."""
 
     @abc.abstractmethod
     def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
-        """Return batches of features (a dict of tensors).
+        """Return batches of features, a dict of tensors as `Task.features` declares.
 
         In TRAIN: shuffled, repeated without end, whole batches only. In EVAL and
         PREDICT: each example once, in order, the last batch possibly smaller.
@@ -70,12 +77,12 @@ class Task(abc.ABC):
             batch_size: examples in a batch: of one replica under a strategy.
         """
 
-    def find_bad_input(self, mode: str) -> Optional[str]:
+    def find_bad_input(self) -> Optional[str]:
         """Return a sentence on the first input that cannot be used, None without one.
 
         Called when reading or training has failed; may take as long as reading all.
         """
-        del mode
+        return None
 
     def find_records(
         self, batches: Iterable[Mapping[str, np.ndarray]]
@@ -90,6 +97,26 @@ class Task(abc.ABC):
         del batches
         return []
 
+
+class Task(abc.ABC):
+    """A model of one task: its graph and its scores, for whatever data it is given.
+
+    It never builds a particular encoder, and holds no examples.
+
+    Attributes:
+        best_metric: tells which of several checkpoints is the best.
+    """
+
+    best_metric = Metric("loss", higher_is_better=False)
+
+    @abc.abstractmethod
+    def features(self, mode: str) -> dict[str, tf.TensorSpec]:
+        """Return name -> dtype and shape of what `build` reads; sizes may be None.
+
+        Args:
+            mode: TRAIN, EVAL or PREDICT.
+        """
+
     @abc.abstractmethod
     def build(
         self, features: Features, mode: str, build_encoder: Callable[..., Any]
@@ -97,14 +124,21 @@ class Task(abc.ABC):
         """Build the graph of one batch.
 
         Args:
-            features: a batch of `read`.
+            features: a batch of `DataSource.read`.
             mode: TRAIN, EVAL or PREDICT.
             build_encoder: see `albert.modeling.encoder.EncoderBuilder`.
         """
 
     @abc.abstractmethod
-    def score(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    def score(
+        self, batches: Iterable[Mapping[str, np.ndarray]], data: DataSource
+    ) -> dict[str, float]:
         """Return the metrics of an evaluation from its batches of predictions.
 
-        Holds "loss". Batches are read one at a time and need not be kept.
+        Holds "loss" and the best metric. Batches are read one at a time and need not be
+        kept.
+
+        Args:
+            batches: the predictions of `build`, for all examples in their order.
+            data: what was evaluated, and so what is right.
         """

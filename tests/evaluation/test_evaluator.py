@@ -13,7 +13,7 @@ from albert.checkpoints.best import BestCheckpoint
 from albert.evaluation.evaluator import CheckpointEvaluator, write_results
 from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import make_encoder_builder
-from albert.tasks.pretraining.task import PretrainingTask
+from albert.training.task import DataSource
 from tests.golden import Golden
 
 
@@ -22,11 +22,10 @@ def golden(testdata):
     return Golden(testdata / "modeling/postln")
 
 
-class Recorded(PretrainingTask):
+class Recorded(DataSource):
     """Reads the recorded batches one after another."""
 
     def __init__(self, golden):
-        super().__init__(golden.config, 40, 6)
         self._golden = golden
 
     def read(self, mode, batch_size):
@@ -35,6 +34,13 @@ class Recorded(PretrainingTask):
         batches = [self._golden.batch(i) for i in range(3)]
         data = {n: np.concatenate([b[n] for b in batches]) for n in batches[0]}
         return tf.data.Dataset.from_tensor_slices(data).batch(batch_size)
+
+
+def make_evaluator(golden, batch_size, build_encoder=None, **arguments):
+    encoder = build_encoder or golden.build_encoder
+    return CheckpointEvaluator(
+        golden.task, Recorded(golden), encoder, batch_size, **arguments
+    )
 
 
 def hand_mean(golden, name, weighted):
@@ -53,7 +59,7 @@ def hand_mean(golden, name, weighted):
 @pytest.mark.parametrize("batch_size", [1, 4, 6, 18])
 def test_means_are_over_examples_whatever_the_batch(golden, batch_size):
     # 18 examples in batches of 4 end with a smaller one, which must not weigh more.
-    evaluator = CheckpointEvaluator(Recorded(golden), golden.build_encoder, batch_size)
+    evaluator = make_evaluator(golden, batch_size)
     results = evaluator.evaluate(golden.checkpoint)
     evaluator.close()
     lm = hand_mean(golden, "masked_lm_example_loss", weighted=True)
@@ -65,7 +71,7 @@ def test_means_are_over_examples_whatever_the_batch(golden, batch_size):
 
 
 def test_accuracies_count_the_highest_logits(golden):
-    evaluator = CheckpointEvaluator(Recorded(golden), golden.build_encoder, 6)
+    evaluator = make_evaluator(golden, 6)
     results = evaluator.evaluate(golden.checkpoint)
     hits = weight = order_hits = 0
     for index in range(3):
@@ -82,9 +88,7 @@ def test_accuracies_count_the_highest_logits(golden):
 
 
 def test_max_batches_ends_an_evaluation_early(golden):
-    evaluator = CheckpointEvaluator(
-        Recorded(golden), golden.build_encoder, 4, max_batches=2
-    )
+    evaluator = make_evaluator(golden, 4, max_batches=2)
     batches = list(evaluator.batches(golden.checkpoint))
     assert [len(b["sentence_order_loss"]) for b in batches] == [4, 4]
 
@@ -95,7 +99,7 @@ def test_one_evaluator_serves_several_checkpoints(golden, tmp_path):
     variables["cls/seq_relationship/output_bias"] += np.float32([10, 0])
     other = str(tmp_path / "other.ckpt")
     checkpoints.write_variables(other, variables)
-    evaluator = CheckpointEvaluator(Recorded(golden), golden.build_encoder, 6)
+    evaluator = make_evaluator(golden, 6)
     first = evaluator.evaluate(golden.checkpoint)
     changed = evaluator.evaluate(other)
     again = evaluator.evaluate(golden.checkpoint)
@@ -112,7 +116,7 @@ def test_a_checkpoint_of_another_model_does_not_fit(golden, tmp_path):
         intermediate_size=32,
         num_hidden_layers=1,
     )
-    evaluator = CheckpointEvaluator(Recorded(golden), make_encoder_builder(config), 6)
+    evaluator = make_evaluator(golden, 6, build_encoder=make_encoder_builder(config))
     with pytest.raises(
         UserError, match=r"has shape \[64, 48\], the model's is \[512, 48\]"
     ):

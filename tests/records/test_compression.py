@@ -9,12 +9,11 @@ import pytest
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.modeling.config import AlbertConfig
 from albert.records import compression as packing
 from albert.records import damage
 from albert.records.inspection import ExpectedRecords, check_records, count_records
 from albert.records.tfrecord import frame
-from albert.tasks.pretraining.task import PretrainingTask
+from albert.tasks.pretraining.source import RecordSource
 
 RECORDS = [b"one", b"two", b"three"]
 
@@ -62,24 +61,16 @@ def test_a_packed_file_that_is_cut_short_is_read_as_far_as_it_goes(tmp_path):
     assert damage.read_first(file, scan.segments) == records[0]
 
 
-def test_the_task_reads_packed_records(testdata, tmp_path):
+def test_a_source_reads_packed_records(testdata, tmp_path):
     source = testdata / "pretraining_data/abstracts_wwm_128.tfrecord"
     packed = tmp_path / "packed.tfrecord"
     packed.write_bytes(gzip.compress(source.read_bytes()))
     expected = ExpectedRecords(None, None, 13878)
     assert check_records([str(packed)], expected)[:2] == (128, 12)
-    config = AlbertConfig(
-        vocab_size=13878,
-        embedding_size=4,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=8,
-    )
     batches = []
     for file in (source, packed):
-        task = PretrainingTask(config, 128, 12, eval_files=[str(file)])
-        batches.append([b["input_ids"].numpy() for b in task.read("eval", 8)])
+        data = RecordSource([str(file)], ExpectedRecords(128, 12, 13878))
+        batches.append([b["input_ids"].numpy() for b in data.read("eval", 8)])
     assert len(batches[0]) == len(batches[1]) > 0
     for plain, unpacked in zip(*batches):
         tf.debugging.assert_equal(plain, unpacked)

@@ -10,8 +10,9 @@ import pytest
 from albert.base.errors import UserError
 from albert.modeling.config import load_albert_config
 from albert.records.arrays import read_arrays
+from albert.records.inspection import ExpectedRecords
 from albert.tasks.pretraining.input_shard import deal_files
-from albert.tasks.pretraining.task import PretrainingTask
+from albert.tasks.pretraining.source import RecordSource
 from albert.training.cluster_config import ClusterConfig, parse_cluster, refuse_cluster
 from albert.training.config import ReplicaConfig
 from albert.training.task import TRAIN
@@ -116,16 +117,14 @@ def write_numbered(folder, sizes):
 
 
 def read_examples(names, shard, count, config_file):
-    task = PretrainingTask(
-        load_albert_config(str(config_file)),
-        LENGTH,
-        MASKED,
+    vocab_size = load_albert_config(str(config_file)).vocab_size
+    data = RecordSource(
         shard.files,
-        names,
+        ExpectedRecords(LENGTH, MASKED, vocab_size),
         shuffle_buffer=10,
         record_shard=(shard.index, shard.num_shards),
     )
-    found = read_arrays(lambda: task.read(TRAIN, 1).take(count), 1)
+    found = read_arrays(lambda: data.read(TRAIN, 1).take(count), 1)
     return [batch["input_ids"][0].tobytes() for batch in found]
 
 

@@ -89,7 +89,7 @@ def config(folder, **changes):
 
 def run(settings, task, **arguments):
     replicas = ReplicaConfig(num_gpus=0)
-    return training.train(task, None, settings, replicas, **arguments)
+    return training.train(task, task, None, settings, replicas, **arguments)
 
 
 def test_a_model_directory_that_is_lost_in_training_is_one_line(tmp_path):

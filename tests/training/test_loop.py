@@ -14,12 +14,12 @@ from albert.training import loop as training
 from albert.training.config import ReplicaConfig, TrainingConfig, advise_on_rate
 from albert.training.optimization import NOT_FINITE
 from albert.training.stopping import StopRequest
-from albert.training.task import EVAL, TRAIN, LossTerm, Task, TaskOutput
+from albert.training.task import EVAL, TRAIN, DataSource, LossTerm, Task, TaskOutput
 
 v1 = tf.compat.v1
 
 
-class LineTask(Task):
+class LineTask(Task, DataSource):
     """Fits y = w x to 1, 2, 3, ...; from `bad_from` on, inputs are not numbers."""
 
     def __init__(self, bad_from=None):
@@ -32,13 +32,16 @@ class LineTask(Task):
         dataset = tf.data.Dataset.from_tensor_slices({"x": numbers})
         return dataset.repeat().batch(batch_size, drop_remainder=True)
 
+    def features(self, mode):
+        return {"x": tf.TensorSpec([None], tf.float32)}
+
     def build(self, features, mode, build_encoder):
         weight = v1.get_variable("line/w", [1], initializer=v1.ones_initializer())
         error = tf.square(features["x"] * weight - 3.0 * features["x"])
         count = tf.cast(tf.size(error), tf.float32)
         return TaskOutput({"square": LossTerm(tf.reduce_sum(error), count)}, {})
 
-    def score(self, batches):
+    def score(self, batches, data):
         raise NotImplementedError
 
 
@@ -61,8 +64,9 @@ def config(tmp_path):
 
 
 def run(config, task=None, **arguments):
+    task = task or LineTask()
     return training.train(
-        task or LineTask(), None, config, ReplicaConfig(num_gpus=0), **arguments
+        task, task, None, config, ReplicaConfig(num_gpus=0), **arguments
     )
 
 
@@ -288,7 +292,7 @@ def test_a_rate_made_for_a_larger_batch_is_warned_of(
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_float16_on_a_cpu_is_warned_of(config, caplog, precision):
     settings = config(precision=precision, num_train_steps=1)
-    training.train(LineTask(), dict, settings, ReplicaConfig(num_gpus=0))
+    training.train(LineTask(), LineTask(), dict, settings, ReplicaConfig(num_gpus=0))
     assert ("step can take minutes" in log_lines(caplog)) == (precision == "float16")
 
 

@@ -32,6 +32,7 @@ from albert.tasks.ner.labels import (
     save_labels,
 )
 from albert.tasks.ner.output import Report, make_report, write_predictions
+from albert.tasks.ner.source import NerSource
 from albert.tasks.ner.task import NerTask
 from albert.text.vocabulary import identify
 from albert.training.config import ReplicaConfig, TrainingConfig
@@ -39,8 +40,6 @@ from albert.training.loop import OnCheckpoint, check_start, train
 from albert.training.replicas import set_up_devices
 from albert.training.stopping import Stopped, StopRequest, run_until_signal
 from albert.training.task import EVAL, PREDICT
-
-BEST_METRIC = "eval_f"
 
 # The name, among the splits, of a file that is only to be labelled.
 _PREDICT = "predict"
@@ -51,7 +50,7 @@ class Split(NamedTuple):
 
     name: str
     conll: ConllFile
-    task: NerTask
+    data: NerSource
 
 
 def choose_splits(run: NerRunConfig, found: Mapping[str, str]) -> list[str]:
@@ -95,22 +94,14 @@ def read_files(run: NerRunConfig) -> dict[str, ConllFile]:
 
 
 def make_split(name: str, conll: ConllFile, model: NerModel, seed: int) -> Split:
-    """Turn a file into a task; log what it holds."""
+    """Turn a file into examples; log what it holds."""
     check_scheme(conll, model.label_set.scheme)
     sentences = conll.sentences
     examples = make_examples(
         sentences, model.tokenizer, model.label_set, model.config.max_seq_length
     )
     log_counts(name, conll.path, count_data(sentences, examples, model.label_set))
-    task = NerTask(
-        model.config,
-        model.label_set,
-        sentences,
-        examples,
-        model.encoder.initializer_range,
-        seed,
-    )
-    return Split(name, conll, task)
+    return Split(name, conll, NerSource(sentences, examples, seed))
 
 
 def plan_training(
@@ -141,6 +132,7 @@ def plan_training(
 
 def train_model(
     config: TrainingConfig,
+    task: NerTask,
     splits: Mapping[str, Split],
     build_encoder: EncoderBuilder,
     eval_batch_size: int,
@@ -151,12 +143,17 @@ def train_model(
     Returns:
         How a signal ended training, None where it went to its end.
     """
-    task = splits["train"].task
 
     def run(on_checkpoint: Optional[OnCheckpoint]) -> Optional[Stopped]:
         return run_until_signal(
             lambda stop: train(
-                task, build_encoder, config, replicas, on_checkpoint, stop
+                task,
+                splits["train"].data,
+                build_encoder,
+                config,
+                replicas,
+                on_checkpoint,
+                stop,
             ),
             StopRequest(),
             config.num_train_steps,
@@ -167,13 +164,17 @@ def train_model(
         logging.warning("No val file: the last checkpoint counts as the best one")
         return run(None)
     companions = (*model_dir.COMPANIONS, LABELS_FILE)
-    best = BestCheckpoint(config.output_dir, BEST_METRIC, companions=companions)
+    best = BestCheckpoint(config.output_dir, *task.best_metric, companions=companions)
 
     @functools.cache
     def evaluator() -> CheckpointEvaluator:
         # Not before training has set up its devices: no session may run until then.
         return CheckpointEvaluator(
-            splits["val"].task, build_encoder, eval_batch_size, replicas=replicas
+            task,
+            splits["val"].data,
+            build_encoder,
+            eval_batch_size,
+            replicas=replicas,
         )
 
     def evaluate(path: str, step: int) -> None:
@@ -205,6 +206,7 @@ def label_splits(
     run: NerRunConfig,
     splits: Mapping[str, Split],
     model: NerModel,
+    task: NerTask,
     build_encoder: EncoderBuilder,
     batch_size: int,
     replicas: ReplicaConfig,
@@ -221,15 +223,16 @@ def label_splits(
         predicted = run.do_predict and name == (_PREDICT if run.predict_file else main)
         if name not in splits or not (scored or predicted):
             continue
-        conll, task = splits[name].conll, splits[name].task
+        conll, data = splits[name].conll, splits[name].data
         evaluator = CheckpointEvaluator(
             task,
+            data,
             build_encoder,
             batch_size,
             EVAL if scored else PREDICT,
             replicas=replicas,
         )
-        labelling = task.label(evaluator.batches(checkpoint))
+        labelling = task.label(evaluator.batches(checkpoint), data)
         evaluator.close()
         scheme = model.label_set.scheme
         if scored:
@@ -277,22 +280,23 @@ def run_experiment(
         for name, conll in conll_files.items()
     }
     build_encoder = make_encoder_builder(model.encoder)
+    task = NerTask(model.config, model.label_set, model.encoder.initializer_range)
     if run.do_train:
         train_split = splits["train"]
         training = plan_training(run, tuning, len(train_split.conll.sentences))
         vocabulary = identify(model.tokenizer.vocabulary)
         model_dir.check_output_dir(run.output_dir)
         model_dir.check_same_model(run.output_dir, model.encoder, vocabulary)
-        check_start(train_split.task, build_encoder, training, replicas)
+        check_start(task, build_encoder, training, replicas)
         model_dir.prepare(run.output_dir, model.encoder, vocabulary, run.vocab_file)
         save_labels(run.output_dir, label_set, config)
         stopped = train_model(
-            training, splits, build_encoder, tuning.eval_batch_size, replicas
+            training, task, splits, build_encoder, tuning.eval_batch_size, replicas
         )
         if stopped is not None:
             return stopped
     if run.do_eval or run.do_predict:
         label_splits(
-            run, splits, model, build_encoder, tuning.eval_batch_size, replicas
+            run, splits, model, task, build_encoder, tuning.eval_batch_size, replicas
         )
     return None

@@ -1,26 +1,31 @@
 """Named entity recognition: a label for every character.
 
-Each window of a sentence gives scores for the characters it answers for; a sentence's
+Each window of a sentence gives scores for some of its characters; a sentence's
 scores are joined and decoded as one, so a long sentence is decoded like a short one.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional
 
 import numpy as np
 import tensorflow as tf
 
 from albert.modeling import crf, heads
 from albert.tasks.ner.config import NerConfig
-from albert.tasks.ner.conll import Sentence
-from albert.tasks.ner.examples import Examples
 from albert.tasks.ner.output import make_report
+from albert.tasks.ner.source import NerSource
 from albert.tasks.ner.tag_schemes import LabelSet
-from albert.training.task import PREDICT, TRAIN, Features, LossTerm, Task, TaskOutput
-
-_POOL_BATCHES = 16  # batches that are cut from one sorted pool of windows
+from albert.training.task import (
+    PREDICT,
+    TRAIN,
+    Features,
+    LossTerm,
+    Metric,
+    Task,
+    TaskOutput,
+)
 
 
 class Labelling(NamedTuple):
@@ -30,79 +35,10 @@ class Labelling(NamedTuple):
     loss: float
 
 
-def _ragged(rows: Sequence[Sequence[int]]) -> tf.RaggedTensor:
-    values = np.concatenate([np.asarray(row, np.int32) for row in rows])
-    return tf.RaggedTensor.from_row_lengths(values, [len(row) for row in rows])
-
-
-def _sort_by_length(batch: Mapping[str, Any]) -> dict[str, Any]:
-    order = tf.argsort(batch["input_ids"].row_lengths())
-    return {name: tf.gather(value, order) for name, value in batch.items()}
-
-
-def _shuffle_by_length(
-    dataset: tf.data.Dataset, count: int, batch_size: int, seed: int
-) -> tf.data.Dataset:
-    """Return shuffled batches without end, each of windows of like length.
-
-    Little is then spent on padding. Batches are cut from a pool that is sorted by
-    length, and shuffled; a pool is never larger than the data, so that a batch does not
-    fill with copies of one window.
-    """
-    batches = min(_POOL_BATCHES, max(1, count // batch_size))
-    dataset = dataset.shuffle(count, seed=seed).repeat()
-    dataset = dataset.batch(batches * batch_size).map(_sort_by_length).unbatch()
-    return dataset.batch(batch_size).shuffle(batches, seed=seed)
-
-
-def read_examples(
-    examples: Examples, batch_size: int, shuffle_seed: Optional[int] = None
-) -> tf.data.Dataset:
-    """Return batches of windows, padded to the longest of the batch.
-
-    Args:
-        examples: windows, held in memory.
-        batch_size: windows in a batch.
-        shuffle_seed: given, windows are shuffled anew in each pass, without end, in
-            whole batches of like length; else each comes once, in order.
-
-    Returns:
-        A dataset of dicts, all int32: `input_ids` and `input_mask` [B, T], `label_ids`
-        [B, C] for at most C characters that a window answers for, `length` [B] (how
-        many there are), `offset` [B] (where the first stands in T), `sentence` [B].
-    """
-    dataset = tf.data.Dataset.from_tensor_slices(
-        {
-            "input_ids": _ragged(examples.input_ids),
-            "label_ids": _ragged(examples.label_ids),
-            "offset": np.asarray(examples.offset, np.int32),
-            "sentence": np.asarray(examples.sentence, np.int32),
-        }
-    )
-    if shuffle_seed is None:
-        dataset = dataset.batch(batch_size)
-    else:
-        count = len(examples.sentence)
-        dataset = _shuffle_by_length(dataset, count, batch_size, shuffle_seed)
-    return dataset.map(_pad, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
-
-
-def _pad(batch: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-    ids, labels = batch["input_ids"], batch["label_ids"]
-    return {
-        "input_ids": ids.to_tensor(),
-        "input_mask": tf.sequence_mask(ids.row_lengths(), dtype=tf.int32),
-        "label_ids": labels.to_tensor(),
-        "length": tf.cast(labels.row_lengths(), tf.int32),
-        "offset": batch["offset"],
-        "sentence": batch["sentence"],
-    }
-
-
-def gather_answered(
+def gather_scored_tokens(
     sequence: tf.Tensor, offset: tf.Tensor, max_length: tf.Tensor
 ) -> tf.Tensor:
-    """Take the characters that each window answers for.
+    """Take the tokens that are scored in each window.
 
     Args:
         sequence: [B, T, H].
@@ -129,40 +65,42 @@ def _softmax_loss(
 
 
 class NerTask(Task):
-    """Labels the characters of one file's sentences."""
+    """Labels the characters of sentences."""
+
+    best_metric = Metric("eval_f", higher_is_better=True)
 
     def __init__(
         self,
         config: NerConfig,
         label_set: LabelSet,
-        sentences: Sequence[Sentence],
-        examples: Examples,
         initializer_range: float = 0.02,
-        seed: int = 12345,
     ):
-        """Keep what to label.
+        """Keep what the graph and the scores depend on.
 
         Args:
             config: the head and its settings.
             label_set: of the training data.
-            sentences: what `score` compares with.
-            examples: the windows of these sentences.
             initializer_range: of the head's weights.
-            seed: of the shuffling in TRAIN.
         """
         self._config = config
         self._label_set = label_set
         self._labels = label_set.labels
         self._legal = label_set.legal_transitions()
-        self._sentences = sentences
-        self._examples = examples
         self._initializer_range = initializer_range
-        self._seed = seed
 
-    def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
-        """See `Task.read`; the batches of `read_examples`."""
-        seed = self._seed if mode == TRAIN else None
-        return read_examples(self._examples, batch_size, seed)
+    def features(self, mode: str) -> dict[str, tf.TensorSpec]:
+        """See `Task.features`; all int32.
+
+        `input_ids` and `input_mask` [B, T], `label_ids` [B, C] for at most C tokens
+        that are scored in a window, `length` [B] (how many they are), `offset` [B]
+        (where the first stands in T), `sentence` [B].
+        """
+        del mode
+        sizes = {
+            **dict.fromkeys(("input_ids", "input_mask", "label_ids"), [None, None]),
+            **dict.fromkeys(("length", "offset", "sentence"), [None]),
+        }
+        return {name: tf.TensorSpec(size, tf.int32) for name, size in sizes.items()}
 
     def build(
         self, features: Features, mode: str, build_encoder: Callable[..., Any]
@@ -181,7 +119,9 @@ class NerTask(Task):
             training=mode == TRAIN,
         )
         emissions = heads.token_label_logits(
-            gather_answered(encoded.sequence, features["offset"], tf.shape(labels)[1]),
+            gather_scored_tokens(
+                encoded.sequence, features["offset"], tf.shape(labels)[1]
+            ),
             len(self._labels),
             self._initializer_range,
             self._config.dropout_prob,
@@ -207,7 +147,9 @@ class NerTask(Task):
             return TaskOutput(terms, {})
         return TaskOutput(terms, {**predictions, "label_loss": losses})
 
-    def label(self, batches: Iterable[Mapping[str, np.ndarray]]) -> Labelling:
+    def label(
+        self, batches: Iterable[Mapping[str, np.ndarray]], data: NerSource
+    ) -> Labelling:
         """Return the tags of every sentence from the predictions of all its windows."""
         emissions: dict[int, list[np.ndarray]] = defaultdict(list)
         transitions = None
@@ -222,7 +164,7 @@ class NerTask(Task):
             characters += float(np.sum(lengths))
         tags = [
             self._decode(np.concatenate(emissions[index]), transitions)
-            for index in range(len(self._sentences))
+            for index in range(len(data.sentences))
         ]
         return Labelling(tags, loss / characters)
 
@@ -236,10 +178,12 @@ class NerTask(Task):
             path = crf.viterbi(emissions, transitions, self._legal)
         return [self._labels[index] for index in path]
 
-    def score(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    def score(
+        self, batches: Iterable[Mapping[str, np.ndarray]], data: NerSource
+    ) -> dict[str, float]:
         """See `Task.score` and `albert.tasks.ner.output.Report.metrics`."""
-        labelling = self.label(batches)
-        gold = [sentence.tags for sentence in self._sentences]
+        labelling = self.label(batches, data)
+        gold = [sentence.tags for sentence in data.sentences]
         return make_report(
             gold, labelling.tags, labelling.loss, self._label_set.scheme
         ).metrics()

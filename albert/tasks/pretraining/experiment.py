@@ -29,6 +29,7 @@ from albert.tasks.pretraining.config import (
     PretrainingFiles,
 )
 from albert.tasks.pretraining.input_shard import InputShard, deal_files
+from albert.tasks.pretraining.source import RecordSource
 from albert.tasks.pretraining.task import PretrainingTask
 from albert.text.vocabulary import VocabularyId, identify, load_vocabulary
 from albert.training.cluster import compare
@@ -74,6 +75,8 @@ class _Run(NamedTuple):
     """All that a run is made of, once it has been checked."""
 
     task: PretrainingTask
+    train_data: RecordSource
+    eval_data: RecordSource
     build_encoder: EncoderBuilder
     model: AlbertConfig
     vocabulary: Optional[VocabularyId]
@@ -97,6 +100,7 @@ class _Run(NamedTuple):
         """Return what evaluates checkpoints of the run."""
         return CheckpointEvaluator(
             self.task,
+            self.eval_data,
             self.build_encoder,
             self.config.eval_batch_size,
             max_batches=max_batches,
@@ -104,31 +108,30 @@ class _Run(NamedTuple):
         )
 
 
-def _make_task(
+def _make_sources(
     files: PretrainingFiles,
-    model: AlbertConfig,
-    found: Inspection,
+    expected: ExpectedRecords,
     readable: dict,
     config: PretrainingConfig,
     training: TrainingConfig,
     replicas: ReplicaConfig,
-) -> PretrainingTask:
+) -> tuple[RecordSource, RecordSource]:
+    """Return what this machine trains on, and what is evaluated on."""
     shard = InputShard(files.train_files)
     cluster = replicas.cluster
     if cluster is not None and not cluster.is_evaluator:
         shard = deal_files(files.train_files, cluster.index, cluster.size)
-    return PretrainingTask(
-        model,
-        found.max_seq_length,
-        found.max_predictions_per_seq,
+    train_data = RecordSource(
         shard.files,
-        files.eval_files or files.train_files,
+        expected,
         config.shuffle_buffer,
         training.random_seed,
         readable,
         config.length_buckets,
         (shard.index, shard.num_shards),
     )
+    eval_files = files.eval_files or files.train_files
+    return train_data, RecordSource(eval_files, expected, readable=readable)
 
 
 def _prepare_training(run: _Run) -> None:
@@ -196,7 +199,13 @@ def _train(run: _Run) -> Optional[Stopped]:
         look_at_history()
         after = look_at_history if held_out is None else held_out.after_checkpoint
         return train(
-            run.task, run.build_encoder, run.training, run.replicas, after, stop
+            run.task,
+            run.train_data,
+            run.build_encoder,
+            run.training,
+            run.replicas,
+            after,
+            stop,
         )
 
     return run_until_signal(work, stop, last_step, output_dir)
@@ -247,8 +256,11 @@ def run_experiment(
     model = load_albert_config(files.config_file, "bert_config_file")
     set_up_devices(replicas, join=config.do_train and not has_ended(training))
     found, readable = inspect_records(config, files, model)
+    lengths = (found.max_seq_length, found.max_predictions_per_seq)
+    expected = ExpectedRecords(*lengths, model.vocab_size)
     run = _Run(
-        _make_task(files, model, found, readable, config, training, replicas),
+        PretrainingTask(model, *lengths, config.length_buckets),
+        *_make_sources(files, expected, readable, config, training, replicas),
         make_encoder_builder(model),
         model,
         found.vocabulary,

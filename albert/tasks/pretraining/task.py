@@ -6,24 +6,20 @@ Devlin et al. (2019), section 3.1; Lan et al. (2020), section 3.1.
 from __future__ import annotations
 
 import math
-import types
-from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from albert.modeling import heads, layers
 from albert.modeling.config import AlbertConfig
-from albert.records import compression as packing
-from albert.records import damage, inspection
 from albert.records import features as records
-from albert.tasks.pretraining.input import OpenFile, read_in_order, read_shuffled, trim
-from albert.tasks.pretraining.record_search import find_examples
+from albert.tasks.pretraining.input import trim
 from albert.training.task import (
     TRAIN,
+    DataSource,
     Features,
     LossTerm,
-    RecordPlace,
     Task,
     TaskOutput,
 )
@@ -32,85 +28,35 @@ _WEIGHT_EPSILON = 1e-5  # of the reference's masked LM loss: no division by 0
 
 
 class PretrainingTask(Task):
-    """Masked LM and sentence order on records of `create_pretraining_data.py`."""
+    """Masked LM and sentence order."""
 
     def __init__(
         self,
         config: AlbertConfig,
         max_seq_length: int,
         max_predictions_per_seq: int,
-        train_files: Sequence[str] = (),
-        eval_files: Sequence[str] = (),
-        shuffle_buffer: int = 10_000,
-        seed: int = 12345,
-        readable: damage.Readable = types.MappingProxyType({}),
         length_buckets: bool = True,
-        record_shard: tuple[int, int] = (0, 1),
     ):
-        """Keep what to read; the files were checked (see `albert.records.inspection`).
+        """Keep what the graph depends on.
 
         Args:
             config: of the model.
             max_seq_length, max_predictions_per_seq: as the records were written.
-            train_files, eval_files: TFRecord files.
-            shuffle_buffer: training records to shuffle among.
-            seed: of the shuffling.
-            readable: damaged files, and what to read of them; others are read whole.
-            length_buckets: whether batches hold examples of like length in training,
-                and are trimmed to it.
-            record_shard: (index, num_shards): the records i of each training file with
-                i % num_shards = index are trained on; see `input_shard`.
+            length_buckets: whether batches, which then hold examples of like length in
+                training, are trimmed to what they need.
         """
         self._config = config
         self._spec = records.feature_spec(max_seq_length, max_predictions_per_seq)
-        self._train_files = tuple(train_files)
-        self._eval_files = tuple(eval_files)
-        self._shuffle_buffer = shuffle_buffer
-        self._seed = seed
         self._length_buckets = length_buckets
-        self._record_shard = record_shard
-        self._readable = readable
-        self._expected = inspection.ExpectedRecords(
-            max_seq_length, max_predictions_per_seq, config.vocab_size
-        )
 
-    def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
-        """See `Task.read`."""
-        open_file = self._make_opener()
-        if mode == TRAIN:
-            return read_shuffled(
-                self._train_files,
-                self._spec,
-                batch_size,
-                self._shuffle_buffer,
-                self._seed,
-                self._length_buckets,
-                self._open_shard(open_file),
-            )
-        return read_in_order(self._eval_files, self._spec, batch_size, open_file)
-
-    def _make_opener(self) -> OpenFile:
-        packed = packing.find_packed((*self._train_files, *self._eval_files))
-        return damage.record_opener(self._readable, packed)
-
-    def _open_shard(self, open_file: OpenFile) -> OpenFile:
-        """Return what opens a file and keeps this machine's records of it."""
-        index, num_shards = self._record_shard
-        if num_shards == 1:
-            return open_file
-        return lambda path: open_file(path).shard(num_shards, index)
-
-    def find_bad_input(self, mode: str) -> Optional[str]:
-        """See `Task.find_bad_input`."""
-        files = self._train_files if mode == TRAIN else self._eval_files
-        return inspection.find_bad_record(files, self._expected, self._readable)
-
-    def find_records(
-        self, batches: Iterable[Mapping[str, np.ndarray]]
-    ) -> list[RecordPlace]:
-        """See `Task.find_records`; of equal records the first counts."""
-        open_file = self._make_opener()
-        return find_examples(batches, self._train_files, self._spec, open_file)
+    def features(self, mode: str) -> dict[str, tf.TensorSpec]:
+        """See `Task.features`; those of a record."""
+        del mode
+        types = {"int64": tf.int32, "float32": tf.float32}  # see `records.parse`
+        return {
+            name: tf.TensorSpec([None, length], types[dtype])
+            for name, dtype, length in self._spec
+        }
 
     def build(
         self, features: Features, mode: str, build_encoder: Callable[..., Any]
@@ -119,7 +65,7 @@ class PretrainingTask(Task):
 
         Predictions hold sums over each example, float32 [B]: `masked_lm_loss`,
         `masked_lm_weight`, `masked_lm_correct`, `sentence_order_loss` and
-        `sentence_order_correct`. The ratio "padding" is the share of the positions
+        `sentence_order_correct`. The mean "padding" is the share of the positions
         computed that hold no token.
         """
         if self._length_buckets:
@@ -168,12 +114,15 @@ class PretrainingTask(Task):
         predictions["sentence_order_correct"] = _is_best(order_logits, order_labels)
         return TaskOutput(losses, predictions)
 
-    def score(self, batches: Iterable[Mapping[str, np.ndarray]]) -> dict[str, float]:
+    def score(
+        self, batches: Iterable[Mapping[str, np.ndarray]], data: DataSource
+    ) -> dict[str, float]:
         """Return means over masked positions and over examples; see `Task.score`.
 
         `masked_lm_perplexity` is exp of `masked_lm_loss`; `loss` is the sum of the two
         losses.
         """
+        del data
         sums: dict[str, float] = {}
         examples = 0
         for batch in batches:

@@ -13,6 +13,7 @@ from albert.tasks.ner import task as ner
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.conll import Sentence
 from albert.tasks.ner.examples import make_examples, plan_windows
+from albert.tasks.ner.source import NerSource
 from albert.tasks.ner.tag_schemes import LabelSet, count_illegal, find_scheme
 from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -40,7 +41,7 @@ def _task(sentences, scheme=BIO, **settings):
     examples = make_examples(
         sentences, Tokenizer(VOCABULARY), label_set, config.max_seq_length
     )
-    return ner.NerTask(config, label_set, sentences, examples, seed=1)
+    return ner.NerTask(config, label_set), NerSource(sentences, examples, seed=1)
 
 
 def _blind_encoder(input_ids, input_mask, segment_ids, training=False):
@@ -59,13 +60,14 @@ def _zero_encoder(input_ids, input_mask, segment_ids, training=False):
     return types.SimpleNamespace(sequence=sequence)
 
 
-def _run(task, mode, encoder=_blind_encoder, batch_size=3, batches=None):
+def _run(pair, mode, encoder=_blind_encoder, batch_size=3, batches=None):
     """Return (predictions, name -> (total, weight) of losses) of each batch.
 
     The blind encoder's head gets fixed weights, the others keep the initial ones.
     """
+    task, data = pair
     with tf.Graph().as_default(), v1.Session() as session:
-        iterator = v1.data.make_initializable_iterator(task.read(mode, batch_size))
+        iterator = v1.data.make_initializable_iterator(data.read(mode, batch_size))
         output = task.build(iterator.get_next(), mode, encoder)
         losses = {name: term[:2] for name, term in output.losses.items()}
         rng = np.random.default_rng(3)
@@ -84,13 +86,14 @@ def _run(task, mode, encoder=_blind_encoder, batch_size=3, batches=None):
     return results
 
 
-def _label(task, encoder=_blind_encoder, batch_size=3):
-    return task.label(p for p, _ in _run(task, EVAL, encoder, batch_size))
+def _label(pair, encoder=_blind_encoder, batch_size=3):
+    task, data = pair
+    return task.label((p for p, _ in _run(pair, EVAL, encoder, batch_size)), data)
 
 
-def _batches(task, mode, batch_size, count=None):
+def _batches(data, mode, batch_size, count=None):
     with tf.Graph().as_default(), v1.Session() as session:
-        dataset = task.read(mode, batch_size)
+        dataset = data.read(mode, batch_size)
         batch = v1.data.make_one_shot_iterator(dataset).get_next()
         found = []
         while count is None or len(found) < count:
@@ -103,8 +106,8 @@ def _batches(task, mode, batch_size, count=None):
 
 def test_evaluation_reads_each_window_once_in_order_and_pads_it():
     sentences = [_sentence(5), _sentence(30), _sentence(2), _sentence(7)]
-    task = _task(sentences, max_seq_length=12)
-    batches = _batches(task, EVAL, 3)
+    _, data = _task(sentences, max_seq_length=12)
+    batches = _batches(data, EVAL, 3)
     order = [int(s) for batch in batches for s in batch["sentence"]]
     assert order == sorted(order)
     assert set(order) == {0, 1, 2, 3}
@@ -120,14 +123,14 @@ def test_evaluation_reads_each_window_once_in_order_and_pads_it():
 
 def test_training_reads_whole_shuffled_batches_without_end():
     sentences = [_sentence(3, seed) for seed in range(7)]
-    task = _task(sentences)
-    batches = _batches(task, TRAIN, 4, count=7)
+    _, data = _task(sentences)
+    batches = _batches(data, TRAIN, 4, count=7)
     seen = np.stack([batch["sentence"] for batch in batches]).ravel()
     assert len(seen) == 28
     for start in range(0, 28, 7):  # four passes over seven sentences
         assert sorted(seen[start : start + 7]) == list(range(7))
     assert len({tuple(seen[start : start + 7]) for start in range(0, 28, 7)}) > 1
-    again = _batches(task, TRAIN, 4, count=7)
+    again = _batches(data, TRAIN, 4, count=7)
     np.testing.assert_array_equal(
         seen, np.stack([b["sentence"] for b in again]).ravel()
     )
@@ -135,8 +138,8 @@ def test_training_reads_whole_shuffled_batches_without_end():
 
 def test_training_batches_hold_windows_of_like_length():
     lengths = [2 + i % 40 for i in range(320)]  # 8 windows of each length
-    task = _task([_sentence(length, seed=i) for i, length in enumerate(lengths)])
-    batches = task.read(TRAIN, 8).take(80)  # two passes
+    _, data = _task([_sentence(length, seed=i) for i, length in enumerate(lengths)])
+    batches = data.read(TRAIN, 8).take(80)  # two passes
     sizes = [batch["input_mask"].numpy().sum(axis=1) for batch in batches]
     spread = [size.max() - size.min() for size in sizes]
     assert np.mean(spread) < 8  # at random it would be about 32
@@ -147,11 +150,11 @@ def test_training_batches_hold_windows_of_like_length():
     assert seen.min() >= 8  # every length came up about 16 times in two passes
 
 
-def test_answered_characters_are_taken_from_their_places():
+def test_scored_tokens_are_taken_from_their_places():
     sequence = np.arange(2 * 5).reshape(2, 5, 1)
     with tf.Graph().as_default(), v1.Session() as session:
         found = session.run(
-            ner.gather_answered(tf.constant(sequence), tf.constant([1, 3]), 3)
+            ner.gather_scored_tokens(tf.constant(sequence), tf.constant([1, 3]), 3)
         )
     assert found[..., 0].tolist() == [[1, 2, 3], [8, 9, 9]]
 
@@ -207,7 +210,7 @@ def test_prediction_needs_no_labels_and_gives_no_loss():
     ((predictions, losses),) = _run(task, PREDICT)
     assert losses == {}
     assert "label_loss" not in predictions
-    labelling = task.label([predictions])
+    labelling = task[0].label([predictions], task[1])
     assert len(labelling.tags[0]) == 3
     assert np.isnan(labelling.loss)
 
@@ -234,7 +237,7 @@ def test_crf_never_gives_illegal_transitions(scheme):
     emissions = rng.normal(size=(50, 9, len(labels))) * 5
     emissions[:, :, 0] -= 20  # so that almost nothing is O
     transitions = rng.normal(size=(len(labels),) * 2) * 5
-    tags = task.label([_batch(emissions, transitions)]).tags
+    tags = task[0].label([_batch(emissions, transitions)], task[1]).tags
     assert sum(count_illegal(sentence, scheme) for sentence in tags) == 0
     best = [[labels[i] for i in sentence.argmax(axis=-1)] for sentence in emissions]
     assert sum(count_illegal(sentence, scheme) for sentence in best) > 50
@@ -249,7 +252,7 @@ def test_scores_are_those_of_the_decoded_tags():
         for column, tag in enumerate(tags):
             emissions[row, column, labels.index(tag)] = 1
     task = _task([_sentence(3, tags=tags) for tags in gold])
-    results = task.score([_batch(emissions)])
+    results = task[0].score([_batch(emissions)], task[1])
     assert results["eval_precision"] == 1  # strictly read, I-B after O is no entity
     assert results["eval_recall"] == 0.5
     assert results["eval_f"] == pytest.approx(2 / 3)

@@ -158,8 +158,8 @@ def test_losses_of_an_example_are_those_of_the_padded_one(testdata, layout):
 REPLICAS = """
 import sys
 import tensorflow as tf
-from albert.tasks import pretraining_input as reading
-from tests.test_pretraining_input import SPEC, numbers_of
+from albert.tasks.pretraining import input as reading
+from tests.tasks.pretraining.test_input import SPEC, numbers_of
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,

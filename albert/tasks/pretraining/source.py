@@ -1,0 +1,90 @@
+"""Records of `create_pretraining_data.py` as a source of batches."""
+
+from __future__ import annotations
+
+import types
+from typing import Iterable, Mapping, Optional, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from albert.records import compression as packing
+from albert.records import damage, inspection
+from albert.records import features as records
+from albert.tasks.pretraining.input import OpenFile, read_in_order, read_shuffled
+from albert.tasks.pretraining.record_search import find_examples
+from albert.training.task import TRAIN, DataSource, RecordPlace
+
+
+class RecordSource(DataSource):
+    """Files of records, to train on or to evaluate on."""
+
+    def __init__(
+        self,
+        files: Sequence[str],
+        expected: inspection.ExpectedRecords,
+        shuffle_buffer: int = 10_000,
+        seed: int = 12345,
+        readable: damage.Readable = types.MappingProxyType({}),
+        length_buckets: bool = True,
+        record_shard: tuple[int, int] = (0, 1),
+    ):
+        """Keep what to read; the files were checked (see `albert.records.inspection`).
+
+        Args:
+            files: TFRecord files.
+            expected: of the records; both lengths are known.
+            shuffle_buffer: training records to shuffle among.
+            seed: of the shuffling.
+            readable: damaged files, and what to read of them; others are read whole.
+            length_buckets: whether training batches hold examples of like length.
+            record_shard: (index, num_shards): the records i of each file with
+                i % num_shards = index are trained on; see `input_shard`.
+        """
+        self._files = tuple(files)
+        self._expected = expected
+        self._spec = records.feature_spec(
+            expected.max_seq_length, expected.max_predictions_per_seq
+        )
+        self._shuffle_buffer = shuffle_buffer
+        self._seed = seed
+        self._readable = readable
+        self._length_buckets = length_buckets
+        self._record_shard = record_shard
+
+    def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
+        """See `DataSource.read`."""
+        open_file = self._make_opener()
+        if mode == TRAIN:
+            return read_shuffled(
+                self._files,
+                self._spec,
+                batch_size,
+                self._shuffle_buffer,
+                self._seed,
+                self._length_buckets,
+                self._open_shard(open_file),
+            )
+        return read_in_order(self._files, self._spec, batch_size, open_file)
+
+    def _make_opener(self) -> OpenFile:
+        packed = packing.find_packed(self._files)
+        return damage.record_opener(self._readable, packed)
+
+    def _open_shard(self, open_file: OpenFile) -> OpenFile:
+        """Return what opens a file and keeps this machine's records of it."""
+        index, num_shards = self._record_shard
+        if num_shards == 1:
+            return open_file
+        return lambda path: open_file(path).shard(num_shards, index)
+
+    def find_bad_input(self) -> Optional[str]:
+        """See `DataSource.find_bad_input`."""
+        return inspection.find_bad_record(self._files, self._expected, self._readable)
+
+    def find_records(
+        self, batches: Iterable[Mapping[str, np.ndarray]]
+    ) -> list[RecordPlace]:
+        """See `DataSource.find_records`; of equal records the first counts."""
+        open_file = self._make_opener()
+        return find_examples(batches, self._files, self._spec, open_file)
