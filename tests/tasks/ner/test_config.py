@@ -32,7 +32,7 @@ def test_epochs_without_a_whole_batch_are_refused():
     ("settings", "message"),
     [
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
-        ({"learning_rate": float("nan")}, "learning_rate must be above 0 .*got nan"),
+        ({"learning_rate": float("nan")}, "learning_rate must be finite .*got nan"),
         ({"num_train_epochs": 0.0}, "num_train_epochs must be above 0"),
         ({"train_batch_size": 0}, "train_batch_size must be at least 1"),
         ({"eval_batch_size": 0}, "eval_batch_size must be at least 1"),
