@@ -1,6 +1,6 @@
 """Damaged TFRecord files: what is wrong where, and reading what is still readable.
 
-A record whose data have a wrong checksum is passed over alone: its length is known.
+A record whose data have a wrong checksum is skipped alone: its length is known.
 Where a length is damaged or the file is cut short, nothing after it can be read.
 """
 
@@ -14,8 +14,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from albert.records import compression as packing
-from albert.records import tfrecord
+from albert.records import compression, tfrecord
 
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
 _BUFFER_BYTES = 256 * 1024  # of reading, as tf.data.TFRecordDataset
@@ -71,12 +70,12 @@ def count_sound(file: str) -> tuple[int, bool]:
     """
     count, read = 0, 0
     try:
-        for record in packing.iterate_records(file):
+        for record in compression.iterate_records(file):
             count += 1
             read += _HEADER_BYTES + len(record) + _FOOTER_BYTES
     except tf.errors.DataLossError:
         return count, False
-    if packing.is_packed(file):
+    if compression.is_compressed(file):
         return count, True
     return count, read == os.path.getsize(file)
 
@@ -125,9 +124,9 @@ def scan_file(file: str) -> Scan:
     if whole:
         return Scan((Segment(0, sound),) if sound else (), ())
     size = os.path.getsize(file)
-    if packing.is_packed(file):  # nothing after the damage can be unpacked
+    if compression.is_compressed(file):  # nothing after the damage can be read
         segment = (Segment(0, sound),) if sound else ()
-        return Scan(segment, (Fault(sound + 1, 0, "cannot be unpacked", size),))
+        return Scan(segment, (Fault(sound + 1, 0, "cannot be decompressed", size),))
     segments: list[Segment] = []
     faults: list[Fault] = []
     start, count = 0, 0  # of the segment that is being read
@@ -162,7 +161,7 @@ def find_fault(files: Sequence[str]) -> Optional[str]:
 def find_readable(files: Sequence[str]) -> dict[str, tuple[Segment, ...]]:
     """Read files through; return the damaged ones and what can be read of them.
 
-    Logs how many records are passed over, and which.
+    Logs how many records are skipped, and which.
     """
     readable, skipped, lost = {}, 0, 0
     for file in files:
@@ -207,34 +206,34 @@ def _read_segment(
 
 
 def record_opener(
-    readable: Readable, packed: Sequence[str] = ()
+    readable: Readable, gzip_files: Sequence[str] = ()
 ) -> Callable[[Any], tf.data.Dataset]:
     """Return what makes the dataset of a file's records from its name.
 
     Args:
         readable: files of which only some segments are read.
-        packed: files that are packed by gzip.
+        gzip_files: files that are compressed by gzip.
 
     Returns:
         A function of a string scalar; `tf.data.TFRecordDataset` where nothing is
-        damaged or packed.
+        damaged or compressed.
     """
-    if not readable and not packed:
+    if not readable and not gzip_files:
         return tf.data.TFRecordDataset
     rows = [(file, *segment) for file in readable for segment in readable[file]]
     names = np.array([file for file, _, _ in rows], object)
     bounds = np.array([segment for _, *segment in rows], np.int64).reshape(-1, 2)
-    damaged, gzipped = np.array(list(readable), object), np.array(packed, object)
+    damaged, gzipped = np.array(list(readable), object), np.array(gzip_files, object)
 
     def open_file(file: tf.Tensor) -> tf.data.Dataset:
-        is_packed = tf.reduce_any(tf.equal(tf.constant(gzipped, tf.string), file))
-        compression = tf.where(is_packed, "GZIP", "")
+        gzipped_file = tf.reduce_any(tf.equal(tf.constant(gzipped, tf.string), file))
+        kind = tf.where(gzipped_file, "GZIP", "")
         own = tf.boolean_mask(bounds, tf.equal(tf.constant(names, tf.string), file))
         is_damaged = tf.reduce_any(tf.equal(tf.constant(damaged, tf.string), file))
         everything = tf.constant([[0, -1]], tf.int64)
         segments = tf.cond(is_damaged, lambda: own, lambda: everything)
         return tf.data.Dataset.from_tensor_slices(segments).flat_map(
-            lambda segment: _read_segment(file, segment[0], segment[1], compression)
+            lambda segment: _read_segment(file, segment[0], segment[1], kind)
         )
 
     return open_file
@@ -244,8 +243,8 @@ def read_first(file: str, segments: Sequence[Segment]) -> Optional[bytes]:
     """Return the first readable record of a damaged file, None where there is none."""
     if not segments:
         return None
-    if packing.is_packed(file):
-        return next(packing.iterate_records(file))
+    if compression.is_compressed(file):
+        return next(compression.iterate_records(file))
     with open(file, "rb") as stream:
         stream.seek(segments[0].offset)
         (length, _) = struct.unpack("<QI", stream.read(_HEADER_BYTES))

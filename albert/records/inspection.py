@@ -10,8 +10,7 @@ import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
-from albert.records import compression as packing
-from albert.records import damage
+from albert.records import compression, damage
 from albert.records import features as records
 from albert.records.arrays import read_arrays
 from albert.text.vocabulary import VocabularyId, parse_vocabulary
@@ -54,7 +53,7 @@ def _read_first(file: str, readable: damage.Readable) -> tf.train.Example:
         serialized = damage.read_first(file, readable[file])
     else:
         try:
-            serialized = next(packing.iterate_records(file), None)
+            serialized = next(compression.iterate_records(file), None)
         except tf.errors.DataLossError as error:
             raise UserError(
                 f"{file} is not a TFRecord file, or is cut short"
@@ -191,7 +190,7 @@ def count_records(file: str) -> int:
 def _read_all(file: str, segments: Optional[Sequence[damage.Segment]]) -> Iterator:
     """Yield the serialised records of a file, those of some segments if given."""
     readable = {} if segments is None else {file: segments}
-    opener = damage.record_opener(readable, packing.find_packed([file]))
+    opener = damage.record_opener(readable, compression.find_compressed([file]))
     for batch in read_arrays(lambda: opener(file).batch(_READ_AT_ONCE)):
         yield from batch
 

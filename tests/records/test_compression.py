@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.records import compression as packing
-from albert.records import damage
+from albert.records import compression, damage
 from albert.records.inspection import ExpectedRecords, check_records, count_records
 from albert.records.tfrecord import frame
 from albert.tasks.pretraining.source import RecordSource
@@ -29,15 +28,15 @@ def files(tmp_path):
 
 
 def test_packed_files_are_known_by_their_content(files):
-    assert packing.find_packed(files) == (files[1],)
+    assert compression.find_compressed(files) == (files[1],)
     for file in files:
-        assert list(packing.iterate_records(file)) == RECORDS
+        assert list(compression.iterate_records(file)) == RECORDS
         assert count_records(file) == 3
         assert damage.scan_file(file).faults == ()
 
 
 def test_one_dataset_reads_plain_and_packed_files(files):
-    opener = damage.record_opener({}, packing.find_packed(files))
+    opener = damage.record_opener({}, compression.find_compressed(files))
     dataset = tf.data.Dataset.from_tensor_slices(files).flat_map(opener)
     assert [record.numpy() for record in dataset] == RECORDS * 2
 
@@ -50,7 +49,7 @@ def test_a_packed_file_that_is_cut_short_is_read_as_far_as_it_goes(tmp_path):
     file = str(path)
     with pytest.raises(UserError, match="damaged or cut short after record"):
         count_records(file)
-    assert re.search("cannot be unpacked", damage.find_fault([file]))
+    assert re.search("cannot be decompressed", damage.find_fault([file]))
     scan = damage.scan_file(file)
     kept = sum(segment.count for segment in scan.segments)
     assert 0 < kept <= 10

@@ -8,8 +8,7 @@ from typing import Iterable, Mapping, Optional, Sequence
 import numpy as np
 import tensorflow as tf
 
-from albert.records import compression as packing
-from albert.records import damage, inspection
+from albert.records import compression, damage, inspection
 from albert.records import features as records
 from albert.tasks.pretraining.input import OpenFile, read_in_order, read_shuffled
 from albert.tasks.pretraining.record_search import find_examples
@@ -68,8 +67,8 @@ class RecordSource(DataSource):
         return read_in_order(self._files, self._spec, batch_size, open_file)
 
     def _make_opener(self) -> OpenFile:
-        packed = packing.find_packed(self._files)
-        return damage.record_opener(self._readable, packed)
+        gzip_files = compression.find_compressed(self._files)
+        return damage.record_opener(self._readable, gzip_files)
 
     def _open_shard(self, open_file: OpenFile) -> OpenFile:
         """Return what opens a file and keeps this machine's records of it."""
