@@ -175,6 +175,11 @@ def print_report(report: runner.Report) -> None:
         print(line)
     for path, count in report.output_files.items():
         print(f"{path}: {count:,} instances; metadata in {path}.json")
+    if report.replaced:
+        print(
+            f"removed {len(report.replaced)} files of an older run, with another "
+            f"number of shards: {', '.join(report.replaced)}"
+        )
     if report.kept_shards:
         print(f"{report.kept_shards} shards were finished before and were kept")
     if report.peak_memory is not None:

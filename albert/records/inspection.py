@@ -13,6 +13,7 @@ from albert.base.errors import UserError
 from albert.records import compression, damage
 from albert.records import features as records
 from albert.records.arrays import read_arrays
+from albert.records.shard_sets import check_shard_sets
 from albert.text.vocabulary import VocabularyId, parse_vocabulary
 
 _SLOW_BYTES = 1 << 30  # reading through so much is worth a line in the log
@@ -229,21 +230,25 @@ def check_records(
     input_files: Sequence[str],
     expected: ExpectedRecords,
     readable: damage.Readable = types.MappingProxyType({}),
+    allow_missing: bool = False,
 ) -> Inspection:
     """Check every file of a run before it starts.
 
     The first record and the metadata beside the file are compared with the flags; a
     file whose size is not what its metadata say, or that has none, is read through.
+    Files that were made together are compared with each other.
 
     Args:
         readable: files known to be damaged, and what is to be read of them.
+        allow_missing: see `shard_sets.check_shard_sets`.
 
     Raises:
         UserError: the first mismatch, with the file, what was found and what was given.
     """
     expected = _adopt_lengths(input_files[0], expected, readable)
-    for file in input_files:
-        metadata = records.read_metadata(file)
+    beside = {file: records.read_metadata(file) for file in input_files}
+    check_shard_sets(beside, allow_missing)
+    for file, metadata in beside.items():
         if metadata is not None:
             vocabulary = _check_metadata(file, metadata, expected)
             expected = expected._replace(vocabulary=expected.vocabulary or vocabulary)

@@ -235,6 +235,31 @@ def test_a_number_of_predictions_is_refused_before_any_input_is_read(
     assert len(read_records(tmp_path / "x")[0]["masked_lm_ids"]) == 20
 
 
+def test_another_number_of_shards_replaces_the_older_run_and_says_so(
+    repo, own, tmp_path
+):
+    flags = [*list_flags(own, tmp_path / "x.tfrecord"), "--num_workers=1"]
+    assert run(repo, *flags, "--num_shards=3").returncode == 0
+    done = run(repo, *flags, "--num_shards=2")
+    assert done.returncode == 0, done.stderr
+    assert "removed 3 files of an older run, with another number of" in done.stdout
+    names = [f"x-0000{n}-of-00002.tfrecord" for n in range(2)]
+    assert sorted(os.listdir(tmp_path)) == sorted(
+        name + end for name in names for end in ("", ".json")
+    )
+
+
+def test_what_a_killed_run_left_is_removed_and_named(repo, own, tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = tmp_path / f"x.tfrecord.tmp-{dead.pid}.json"
+    left.write_text("{")
+    done = run(repo, *list_flags(own, tmp_path / "x.tfrecord"))
+    assert done.returncode == 0
+    assert f"A run that was killed had left {left}: removed" in done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["x.tfrecord", "x.tfrecord.json"]
+
+
 def test_text_is_shown_under_any_locale(repo, own, tmp_path):
     flags = list_flags(own, tmp_path / "x")
     done = run(repo, *flags, env={**os.environ, "PYTHONIOENCODING": "ascii"})

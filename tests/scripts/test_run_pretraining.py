@@ -178,3 +178,28 @@ def test_a_record_file_that_is_cut_short_stops_before_training(folder):
 def test_a_glob_without_a_match_is_named(folder):
     error = folder.fail(input_file=folder.path / "nothing*.tfrecord")
     assert "no file matches" in error
+
+
+def test_shards_of_an_older_run_and_missing_ones_stop_training(folder, testdata):
+    """As the README's glob finds them after the records were made anew."""
+    source = testdata / "pretraining_data/abstracts_wwm_128.tfrecord"
+    parameters = {"max_seq_length": 128, "max_predictions_per_seq": 12}
+    vocabulary = {"sha256": "a" * 64, "size": 13878}
+    for index, count in ((0, 2), (1, 2), (0, 3)):
+        path = folder.path / f"new-{index:05d}-of-{count:05d}.tfrecord"
+        shutil.copy(source, path)
+        metadata = {
+            "parameters": parameters,
+            "vocabulary": vocabulary,
+            "shard": {"index": index, "count": count},
+        }
+        path.with_name(path.name + ".json").write_text(json.dumps(metadata))
+    shards = f"{folder.path}/new-*.tfrecord"
+    error = folder.fail(input_file=shards)
+    assert "the number of shards is " in error
+    (folder.path / "new-00000-of-00003.tfrecord").unlink()
+    (folder.path / "new-00000-of-00002.tfrecord").unlink()
+    error = folder.fail(input_file=shards)
+    assert "1 of the 2 shards of " in error
+    assert "new-00000-of-00002.tfrecord" in error
+    assert not (folder.path / "model").exists()

@@ -255,7 +255,7 @@ def create_pretraining_data(
         raise UserError("--resume needs an --output_file in a folder, without ://")
     pipeline = _make_pipeline(options)
     plan = planning.plan_run(config, beam_files.check_output_file)
-    planning.remove_leftovers(plan)
+    runner.clean_up(plan)
     reports = planning.find_finished(plan) if resume else {}
     kept = len(reports)
     missing = [shard.index for shard in plan.shards if shard.index not in reports]
@@ -268,4 +268,4 @@ def create_pretraining_data(
             made = _make_shards(pipeline, plan, missing, staging)
         _check_all_there(made)
         reports.update(made)
-    return runner.merge_reports(plan, reports, kept)
+    return runner.finish(plan, reports, kept)

@@ -9,7 +9,7 @@ from albert.base import files
 from albert.base.errors import UserError
 from albert.pretraining_data import shard_files, sharding, sources
 from albert.pretraining_data.config import PretrainingDataConfig
-from albert.pretraining_data.execution import resume, spool
+from albert.pretraining_data.execution import resume
 from albert.pretraining_data.shard_files import InputId, ShardReport
 from albert.pretraining_data.sharding import Shard
 from albert.records import features as records
@@ -91,13 +91,3 @@ def find_finished(plan: Plan) -> dict[int, ShardReport]:
         if report:
             finished[shard.index] = report
     return finished
-
-
-def remove_leftovers(plan: Plan) -> None:
-    """Remove what runs that were killed have left beside this one's outputs."""
-    names = [f"{plan.config.output_file[0]}.spool"]
-    for shard in plan.shards:
-        names += shard_files.name_outputs(plan.config, shard)
-    for name in names:
-        spool.remove_leftovers(name)
-        spool.remove_leftovers(records.metadata_path(name))

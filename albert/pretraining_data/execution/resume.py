@@ -8,35 +8,22 @@ from typing import Any, Mapping, Optional, Sequence
 from albert.base.errors import UserError
 from albert.pretraining_data.shard_files import ShardReport
 from albert.records import features as records
+from albert.records.shard_sets import find_difference
 from albert.text.vocabulary import Vocabulary
-
-# Parameters that need not be equal: files are known by their hashes, and the size of
-# shards by their number.
-_FREE = frozenset(
-    (
-        *("input_file", "output_file", "vocab_file", "jieba_user_dict"),
-        *("num_shards", "shard_size_mb"),
-    )
-)
 
 
 def _find_difference(
     found: Mapping[str, Any], wanted: Mapping[str, Any], vocabulary: Vocabulary
 ) -> Optional[tuple[str, Any, Any]]:
     """Return the first thing that differs: what, as found, as wanted."""
-    for name in ("format", "version", "shard"):
-        if found.get(name) != wanted[name]:
-            return name, found.get(name), wanted[name]
-    for name, value in wanted["input"].items():
-        if found.get("input", {}).get(name) != value:
-            return f"the input's {name}", found.get("input", {}).get(name), value
+    difference = find_difference(found, wanted)
+    if difference:
+        return difference
+    if found.get("shard") != wanted["shard"]:
+        return "shard", found.get("shard"), wanted["shard"]
     was = found.get("vocabulary", {}).get("sha256")
     if was not in (vocabulary.sha256, vocabulary.file_sha256):
         return "the vocabulary's sha256", was, vocabulary.sha256
-    before = found.get("parameters", {})
-    for name, value in wanted["parameters"].items():
-        if name not in _FREE and before.get(name) != value:
-            return f"--{name}", before.get(name), value
     return None
 
 

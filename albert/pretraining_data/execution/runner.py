@@ -26,7 +26,7 @@ from albert.base.errors import UserError
 from albert.base.progress import hide_progress, show_progress
 from albert.pretraining_data import shard_files, sharding, sources, summary
 from albert.pretraining_data.config import ExecutionConfig, PretrainingDataConfig
-from albert.pretraining_data.execution import memory, planning, spool
+from albert.pretraining_data.execution import leftovers, memory, planning, spool
 from albert.pretraining_data.execution.planning import Plan
 from albert.pretraining_data.execution.workers import Task, WorkerPool, read_peak_memory
 from albert.pretraining_data.shard_files import ShardReport
@@ -47,6 +47,8 @@ class Report(NamedTuple):
         kept_shards: how many shards of an earlier run were kept.
         peak_memory: of all processes together, in bytes: no less than the peak; None
             where other machines did the work.
+        replaced: record files of an older run, with another number of shards, that
+            were removed.
     """
 
     counts: dict[str, Any]
@@ -54,6 +56,7 @@ class Report(NamedTuple):
     output_files: dict[str, int]
     kept_shards: int
     peak_memory: Optional[int] = None
+    replaced: Sequence[str] = ()
 
 
 def make_blocks(plan: Plan, skipped: Iterable[int]) -> Iterator[tuple[int, list]]:
@@ -176,20 +179,29 @@ def _warn_of_memory(plan: Plan, num_workers: int) -> None:
         logging.warning("%s", shortage)
 
 
-def merge_reports(
+def clean_up(plan: Plan) -> None:
+    """Remove what killed runs left beside the outputs, and say so."""
+    removed = leftovers.remove_leftovers(plan.config.output_file)
+    if removed:
+        logging.info("A run that was killed had left %s: removed", ", ".join(removed))
+
+
+def finish(
     plan: Plan,
     reports: Mapping[int, ShardReport],
     kept: int,
     peak_memory: Optional[int] = None,
 ) -> Report:
-    """Return the report of a run from those of all its shards."""
+    """Remove the shards that the run replaces; return its report from its shards'."""
     ordered = [reports[shard.index] for shard in plan.shards]
+    made = {name: n for report in ordered for name, n in report.output_files.items()}
     return Report(
         summary.merge_counts([report.counts for report in ordered]),
         next((report.shown for report in ordered if report.shown), []),
-        {name: n for report in ordered for name, n in report.output_files.items()},
+        made,
         kept,
         peak_memory,
+        leftovers.remove_replaced(plan.config.output_file, made),
     )
 
 
@@ -203,7 +215,7 @@ def create_pretraining_data(
             is not usable; an output cannot be written; a worker died.
     """
     plan = planning.plan_run(config)
-    planning.remove_leftovers(plan)
+    clean_up(plan)
     reports = planning.find_finished(plan) if execution.resume else {}
     kept = len(reports)
     missing = [s.index for s in plan.shards if s.index not in reports]
@@ -215,4 +227,4 @@ def create_pretraining_data(
             made, making = _make_shards(plan, missing, folder, execution.num_workers)
         reports.update(made)
         peak = max(peak, making)
-    return merge_reports(plan, reports, kept, peak + read_peak_memory())
+    return finish(plan, reports, kept, peak + read_peak_memory())

@@ -7,7 +7,6 @@ removed with it.
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import pickle
 import shutil
@@ -89,22 +88,6 @@ def make_encoding(
         return index, pack_documents(documents, counts)
 
     return encode
-
-
-def remove_leftovers(path: str) -> None:
-    """Remove temporary files and folders beside `path` of runs that were killed.
-
-    Their names end in the number of a process that is no more.
-    """
-    for name in glob.glob(f"{glob.escape(path)}.tmp-*"):
-        number = name.rpartition("-")[2]
-        if not number.isdigit() or os.path.exists(f"/proc/{number}"):
-            continue
-        if os.path.isdir(name):
-            shutil.rmtree(name, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
 
 
 @contextlib.contextmanager

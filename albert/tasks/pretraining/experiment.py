@@ -56,7 +56,7 @@ def inspect_records(
     expected = ExpectedRecords(
         config.max_seq_length, config.max_predictions_per_seq, model.vocab_size, given
     )
-    found = check_records(names, expected, readable)
+    found = check_records(names, expected, readable, config.skip_corrupt_records)
     model_dir.check_length(found.max_seq_length, model)
     return found, readable
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 import numpy as np
 import pytest
@@ -59,20 +58,3 @@ def test_the_folder_of_a_spool_is_removed_with_its_files(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fail_in_spool(str(tmp_path / "x"))
     assert os.listdir(tmp_path) == []
-
-
-def test_only_what_dead_processes_left_is_removed(tmp_path):
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    path = tmp_path / "x[1]"
-    kept = [
-        path,
-        tmp_path / f"x[1].tmp-{os.getpid()}",
-        tmp_path / "x[1].tmp-mine",
-        tmp_path / f"y.tmp-{dead.pid}",
-    ]
-    for name in [*kept, tmp_path / f"x[1].tmp-{dead.pid}"]:
-        name.write_text("")
-    (tmp_path / f"x[1].tmp-7.tmp-{dead.pid}").mkdir()
-    spool.remove_leftovers(str(path))
-    assert sorted(tmp_path.iterdir()) == sorted(kept)
