@@ -88,6 +88,21 @@ def setting(
     return dataclasses.field(default=default, metadata={_KEY: declared})
 
 
+def setting_of(config_class: type, name: str, default: Any, help: str = "") -> Any:
+    """Return a field that is declared as another config's, with its own default.
+
+    Args:
+        config_class: the other config.
+        name: its field.
+        default: as for `setting`.
+        help: in place of the other's help, where that would mislead.
+    """
+    fields = {field.name: field for field in dataclasses.fields(config_class)}
+    declared = fields[name].metadata[_KEY]
+    own = {**declared, "help": help or declared["help"]}
+    return dataclasses.field(default=default, metadata={_KEY: own})
+
+
 def in_range(
     low: float | None = None,
     high: float | None = None,

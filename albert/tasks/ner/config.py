@@ -5,61 +5,73 @@ from __future__ import annotations
 import dataclasses
 from typing import Optional
 
-from albert.base.checks import check_choice, check_range
 from albert.base.errors import UserError
+from albert.base.settings import (
+    ANY_PATH,
+    INPUT_FILE,
+    INPUT_FOLDER,
+    REQUIRED,
+    Settings,
+    above,
+    at_least,
+    in_range,
+    setting,
+    setting_of,
+)
+from albert.training.config import TrainingConfig
 
 HEADS = ("crf", "softmax")
 
 
 @dataclasses.dataclass(frozen=True)
-class NerConfig:
-    """The labelling model over an encoder.
+class NerConfig(Settings):
+    """The labelling model over an encoder; kept with the model."""
 
-    Attributes:
-        head: "crf" (legal sequences of labels) or "softmax" (each label by itself).
-        max_seq_length: tokens that the encoder sees at once, [CLS] and [SEP] included;
-            longer sentences are seen through several windows.
-        do_lower_case: whether text is lower-cased, as the vocabulary wants.
-        dropout_prob: of the dropout before the head.
-    """
-
-    head: str = "crf"
-    max_seq_length: int = 128
-    do_lower_case: bool = True
-    dropout_prob: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_choice("head", self.head, HEADS)
-        check_range("max_seq_length", self.max_seq_length, low=4)
-        check_range("dropout_prob", self.dropout_prob, low=0, high=1, high_open=True)
+    head: str = setting(
+        "crf",
+        "What chooses the labels: crf, a conditional random field that gives legal "
+        "sequences only, or softmax, an independent softmax for each token.",
+        choices=HEADS,
+    )
+    max_seq_length: int = setting(
+        128,
+        "Tokens that the encoder sees at once, [CLS] and [SEP] included; longer "
+        "sentences are seen through several windows that overlap.",
+        check=at_least(4),
+    )
+    do_lower_case: bool = setting(
+        True, "Lower-case the text and strip its accents, as the vocabulary wants."
+    )
+    dropout_prob: float = setting(
+        0.1,
+        "Dropout before the head.",
+        check=in_range(low=0, high=1, high_open=True),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class FineTuningConfig:
-    """How long and how fast to fine-tune.
+class FineTuningConfig(Settings):
+    """How long and how fast to fine-tune."""
 
-    Attributes:
-        learning_rate: the peak of the schedule.
-        num_train_epochs: passes over the training sentences.
-        train_batch_size: sentences an update sees, over all replicas.
-        eval_batch_size: sentences at once in evaluation and prediction.
-        warmup_proportion: share of the updates over which the rate rises from 0.
-        random_seed: seeds the initialiser, dropout and shuffling.
-    """
-
-    learning_rate: float = 1e-4
-    num_train_epochs: float = 30.0
-    train_batch_size: int = 32
-    eval_batch_size: int = 32
-    warmup_proportion: float = 0.1
-    random_seed: int = 12345
-
-    def __post_init__(self) -> None:
-        check_range("learning_rate", self.learning_rate, low=0, low_open=True, high=1)
-        check_range("num_train_epochs", self.num_train_epochs, low=0, low_open=True)
-        check_range("train_batch_size", self.train_batch_size, low=1)
-        check_range("eval_batch_size", self.eval_batch_size, low=1)
-        check_range("warmup_proportion", self.warmup_proportion, low=0, high=1)
+    learning_rate: float = setting_of(TrainingConfig, "learning_rate", 1e-4)
+    num_train_epochs: float = setting(
+        30.0, "Passes over the training sentences.", check=above(0)
+    )
+    train_batch_size: int = setting_of(
+        TrainingConfig,
+        "train_batch_size",
+        32,
+        "Sentences of an optimizer step, over all devices.",
+    )
+    eval_batch_size: int = setting(
+        32, "Sentences of a batch in evaluation and prediction.", check=at_least(1)
+    )
+    warmup_proportion: float = setting(
+        0.1,
+        "Share of the steps over which the learning rate rises from 0.",
+        check=in_range(low=0, high=1),
+    )
+    random_seed: int = setting_of(TrainingConfig, "random_seed", 12345)
 
     def count_steps(self, sentences: int) -> tuple[int, int, int]:
         """Return the updates in all, of the warm-up, and of one epoch.
@@ -81,32 +93,46 @@ class FineTuningConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class NerRunConfig:
-    """What a run does, and with which files.
+class NerRunConfig(Settings):
+    """What a run does, and with which files."""
 
-    Attributes:
-        output_dir: the model directory; results and predictions are written there.
-        data_dir: the folder of the train, val (dev) and test files.
-        predict_file: label this file in place of the test file.
-        do_train, do_eval, do_predict: the steps; without training, the model of
-            output_dir is used.
-        config_file, vocab_file: of the model; None for those that lie in output_dir.
-        init_checkpoint: a checkpoint to start training from, or None.
-    """
+    output_dir: str = setting_of(
+        TrainingConfig,
+        "output_dir",
+        REQUIRED,
+        "The model directory: checkpoints, event files for TensorBoard, results and "
+        "predictions. Without --do_train, the model is the one that is there.",
+    )
+    data_dir: Optional[str] = setting(
+        None,
+        "The folder of the train, val (or dev) and test files.",
+        path=INPUT_FOLDER,
+    )
+    predict_file: Optional[str] = setting(
+        None,
+        "A file to label in place of the test file, a character a line; further "
+        "columns are kept.",
+        path=ANY_PATH,
+    )
+    do_train: bool = setting(False, "Train on the train file.")
+    do_eval: bool = setting(False, "Score the val and test files.")
+    do_predict: bool = setting(False, "Label the test file, or --predict_file.")
+    config_file: Optional[str] = setting(
+        None,
+        "The model's config, a JSON file. Default without --do_train: the one in "
+        "--output_dir.",
+        path=INPUT_FILE,
+        flag="bert_config_file",
+    )
+    vocab_file: Optional[str] = setting(
+        None,
+        "The vocabulary. Default without --do_train: the one in --output_dir.",
+        path=INPUT_FILE,
+    )
+    init_checkpoint: Optional[str] = setting_of(TrainingConfig, "init_checkpoint", None)
 
-    output_dir: str
-    data_dir: Optional[str] = None
-    predict_file: Optional[str] = None
-    do_train: bool = False
-    do_eval: bool = False
-    do_predict: bool = False
-    config_file: Optional[str] = None
-    vocab_file: Optional[str] = None
-    init_checkpoint: Optional[str] = None
-
-    def __post_init__(self) -> None:
-        if not self.output_dir:
-            raise UserError("--output_dir must be given")
+    def validate(self) -> None:
+        """Check that there is something to do, and all that it takes."""
         if not (self.do_train or self.do_eval or self.do_predict):
             raise UserError(
                 "nothing to do: give at least one of --do_train, --do_eval, "

@@ -272,6 +272,7 @@ def run_experiment(
         UserError: a file, a setting or a checkpoint is wrong or does not fit.
     """
     set_up_devices(replicas)
+    run = checkpoints.resolve_init(run)
     conll_files = read_files(run)
     label_set, config = choose_labels(run.output_dir, given, conll_files.get("train"))
     model = load_model(run, label_set, config)

@@ -253,6 +253,9 @@ def run_experiment(
     Raises:
         UserError: a file, a flag, a device or a checkpoint is wrong or does not fit.
     """
+    if held_out.eval_every_steps is not None and not files.eval_files:
+        raise UserError("eval_every_steps needs held-out records: --eval_input_file")
+    training = checkpoints.resolve_init(training)
     model = load_albert_config(files.config_file, "bert_config_file")
     set_up_devices(replicas, join=config.do_train and not has_ended(training))
     found, readable = inspect_records(config, files, model)

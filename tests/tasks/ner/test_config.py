@@ -32,7 +32,11 @@ def test_epochs_without_a_whole_batch_are_refused():
     ("settings", "message"),
     [
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
-        ({"learning_rate": float("nan")}, "learning_rate must be finite .*got nan"),
+        ({"learning_rate": float("nan")}, "learning_rate must be .*above 0 .*got nan"),
+        (
+            {"num_train_epochs": float("inf")},
+            "num_train_epochs must be finite .*got inf",
+        ),
         ({"num_train_epochs": 0.0}, "num_train_epochs must be above 0"),
         ({"train_batch_size": 0}, "train_batch_size must be at least 1"),
         ({"eval_batch_size": 0}, "eval_batch_size must be at least 1"),
@@ -47,7 +51,7 @@ def test_wrong_tuning_is_refused(settings, message):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"output_dir": None, "do_eval": True}, "--output_dir must be given"),
+        ({"output_dir": None, "do_eval": True}, "output_dir must be given"),
         ({}, "nothing to do: give at least one of --do_train, --do_eval"),
         ({"do_eval": True}, "--data_dir must be given"),
         ({"do_predict": True}, "--data_dir must be given"),
