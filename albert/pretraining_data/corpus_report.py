@@ -28,7 +28,7 @@ class CorpusCounts:
     Attributes:
         text: counts of documents, sentences and tokens.
         sentence_lengths, document_lengths: tokens -> how many have so many.
-        duplicates: documents whose text was met before.
+        duplicates: documents whose text was seen before.
         paragraphs: lines that look like several sentences.
     """
 

@@ -110,7 +110,7 @@ def create_instances(
 ) -> list[Instance]:
     """Return the shuffled instances of a shard, as the reference creates them.
 
-    The documents are shuffled once, passed over `dupe_factor` times, and the instances
+    The documents are shuffled once, processed `dupe_factor` times, and the instances
     of all passes are shuffled.
 
     Args:

@@ -137,7 +137,7 @@ def draw_masking(
 ) -> Masking:
     """Choose groups of tokens in random order, and what replaces each token.
 
-    A group that would exceed `num_predictions` is passed over. A token becomes [MASK]
+    A group that would exceed `num_predictions` is skipped. A token becomes [MASK]
     with probability 0.8, stays with 0.1, or becomes any token of the vocabulary.
 
     Args:

@@ -31,7 +31,7 @@ _GZIP_LEVEL = 6
 
 
 class InputId(NamedTuple):
-    """What names the input of a run: its size, unpacked, and its hashes."""
+    """What identifies the input of a run: its size, decompressed, and its hashes."""
 
     bytes: int
     sha256: str

@@ -1,4 +1,4 @@
-"""Input files to documents of lines: plain text, packed by gzip, or JSON lines.
+"""Input files to documents of lines: plain text or JSON lines, also compressed by gzip.
 
 Everything is read as a stream; no file is held in memory.
 """
@@ -25,7 +25,7 @@ _SENTENCE = re.compile(f".*?(?:{_END}+[”’」』）)\\]】》\"']*|$)")
 
 
 class Survey(NamedTuple):
-    """The size of all input, unpacked, in bytes, and the hex digest of its content."""
+    """The size of all input, decompressed, in bytes, and its content's hex digest."""
 
     bytes: int
     sha256: str
@@ -35,7 +35,7 @@ def survey(paths: Sequence[str]) -> Survey:
     """Read all files through.
 
     Raises:
-        UserError: a file that begins as gzip cannot be unpacked.
+        UserError: a file that begins as gzip does cannot be decompressed.
     """
     total = 0
     digest = hashlib.sha256()
@@ -95,7 +95,7 @@ def read_documents(
     """Yield the cleaned lines of each document.
 
     Args:
-        paths: UTF-8 files, plain or packed by gzip. In text, a blank line stands
+        paths: UTF-8 files, plain or compressed by gzip. In text, a blank line stands
             between documents and one may go on from a file to the next; with
             `text_field`, each line is a JSON object and a document.
         text_field: the field of the text, or None for plain text.

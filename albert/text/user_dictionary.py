@@ -15,7 +15,7 @@ _LONGEST = 100  # a longer "word" is a line of running text
 
 
 class UserWord(NamedTuple):
-    """A word, and how often it is met; None for often enough to be one word."""
+    """A word and its frequency; None for one high enough to keep the word whole."""
 
     word: str
     frequency: Optional[int] = None

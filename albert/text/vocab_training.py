@@ -49,7 +49,7 @@ class Coverage(NamedTuple):
         words, characters: how many the corpus holds, white space not counted.
         unknown_words: word -> count, of the words that become `[UNK]`.
         unknown_characters: character -> count, of the characters that become `[UNK]`
-            when each is tokenised by itself, as for labelling characters.
+            when each is tokenised alone, as for labelling characters.
     """
 
     words: int
@@ -147,13 +147,13 @@ def require_tokenizers() -> None:
 def train_pieces(
     words: Counter, base: Sequence[str], vocab_size: int, min_frequency: int
 ) -> list[str]:
-    """Return up to `vocab_size - len(base)` pieces, the most frequent joins first.
+    """Return up to `vocab_size - len(base)` pieces, in the order of their merges.
 
     Args:
-        words: word -> count; words with a character that `base` lacks are passed over.
+        words: word -> count; words with a character that `base` lacks are skipped.
         base: the tokens that are there already, each character in both forms.
         vocab_size: where to stop.
-        min_frequency: how often two pieces must meet to be joined.
+        min_frequency: how often two pieces must occur side by side to be merged.
     """
     require_tokenizers()
     known = set(base)
@@ -163,7 +163,7 @@ def train_pieces(
         if 1 < len(word) <= _LONGEST_WORD and known.issuperset(word)
     )
     # As special tokens the characters have fixed ids. Left to the trainer, their ids
-    # follow a hash map's order, and so does the order of equally frequent joins.
+    # follow a hash map's order, and so does the order of equally frequent merges.
     trainer = tokenizers.trainers.WordPieceTrainer(
         vocab_size=vocab_size,
         min_frequency=min_frequency,
@@ -182,7 +182,7 @@ def build_vocabulary(
 ) -> Vocabulary:
     """Return a vocabulary of exactly `config.vocab_size` tokens.
 
-    Room that the joins leave goes to the rarer characters, most frequent first. What
+    Room that the merges leave goes to the rarer characters, most frequent first. What
     is still missing, since a model's configuration names a fixed size, is filled with
     `[unused100]` and so on, with a warning.
 
