@@ -40,7 +40,7 @@ def main(words: list[str]) -> None:
     replicas = cli.read_flags(ReplicaConfig)
     stopped = run_experiment(run, given, tuning, replicas)
     if stopped is not None:
-        print(stopped.describe(cli.command_line()))
+        cli.end_stopped(stopped.reason, stopped.describe(cli.command_line()))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from albert.tasks.pretraining.config import PretrainingConfig, PretrainingFiles
 from albert.tasks.pretraining.experiment import run_experiment
 from albert.training.cluster_config import VARIABLE, parse_cluster
 from albert.training.config import ReplicaConfig, TrainingConfig
-from albert.training.stopping import Terminated, sigterm_raises
 
 cli.define_flags(PretrainingFiles)
 cli.define_flags(PretrainingConfig)
@@ -33,14 +32,9 @@ def main(words: list[str]) -> None:
     training = cli.read_flags(TrainingConfig, eval_every_steps=every)
     cluster = parse_cluster(os.environ.get(VARIABLE))
     replicas = cli.read_flags(ReplicaConfig, cluster=cluster)
-    try:
-        with sigterm_raises():
-            stopped = run_experiment(config, names, training, held_out, replicas)
-    except Terminated:
-        print(f"Stopped by SIGTERM. To go on: {cli.command_line()}")
-        return
+    stopped = run_experiment(config, names, training, held_out, replicas)
     if stopped is not None:
-        print(stopped.describe(cli.command_line()))
+        cli.end_stopped(stopped.reason, stopped.describe(cli.command_line()))
 
 
 if __name__ == "__main__":

@@ -214,7 +214,9 @@ def _serve_one(request) -> int:
 
 def main() -> None:
     """Serve requests, one a line, until the input ends."""
-    import albert.training.loop  # noqa: F401 (the slow import, made once)
+    # The slow imports, made once.
+    import albert.tasks.ner.experiment
+    import albert.tasks.pretraining.experiment  # noqa: F401
 
     for line in sys.stdin:
         print(_serve_one(json.loads(line)), flush=True)

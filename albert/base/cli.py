@@ -20,9 +20,10 @@ from typing import Any, Callable, Collection, Mapping, NoReturn, Sequence, TypeV
 
 from absl import app, flags, logging
 
-from albert.base import files
+from albert.base import files, signals
 from albert.base.errors import UserError
 from albert.base.settings import INPUT_FILES, REQUIRED, Setting, list_settings
+from albert.base.signals import Terminated, sigterm_raises
 
 # The flags belong to the script that has them made, and are listed by its --help.
 flags.disclaim_key_flags()
@@ -217,6 +218,7 @@ def run_main(main: Callable[[list[str]], None], known_only: bool = False) -> Non
 
     `UserError` and `OSError` (a missing file, a full disk) end in one line and exit
     status 1; any other exception is a defect of the program and keeps its traceback.
+    SIGTERM and Ctrl-C end as `albert.base.signals` says.
     """
 
     def guarded(argv: Sequence[str]) -> None:
@@ -226,17 +228,31 @@ def run_main(main: Callable[[list[str]], None], known_only: bool = False) -> Non
         for stream in (sys.stdout, sys.stderr):  # Chinese under a Latin locale
             stream.reconfigure(errors="backslashreplace")
         try:
-            main(list(argv[1:]))
+            with sigterm_raises():
+                main(list(argv[1:]))
         except UserError as error:
             fail(str(error))
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             fail(f"{error.strerror or error}{where}")
+        except Terminated:
+            end_stopped("SIGTERM")
         except KeyboardInterrupt:
-            fail("interrupted")
+            end_stopped("SIGINT")
 
     parser = functools.partial(parse_flags, known_only=known_only)
     app.run(guarded, flags_parser=parser)
+
+
+def end_stopped(reason: str, message: str | None = None) -> NoReturn:
+    """Say that a signal has stopped this run, and end as `signals.end_stopped` does.
+
+    Args:
+        reason: the signal's name, or what else has stopped it.
+        message: what to say; None for the command that goes on.
+    """
+    print(message or f"Stopped by {reason}. To go on: {command_line()}")
+    signals.end_stopped(reason)
 
 
 def command_line() -> str:

@@ -23,8 +23,9 @@ from absl import logging
 from tensorflow.python.eager import context
 
 from albert.base.errors import UserError
+from albert.base.signals import SIGNALS
 from albert.training.cluster_config import VARIABLE, ClusterConfig
-from albert.training.stopping import PEER_STOPS, SIGNALS, StopRequest
+from albert.training.stopping import PEER_STOPS, StopRequest
 
 v1 = tf.compat.v1
 

@@ -8,9 +8,8 @@ from typing import Callable, Iterator, NamedTuple, Optional
 
 from absl import logging
 
-# A preempted machine sends SIGTERM, Ctrl-C SIGINT.
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
-SIGNAL_NAMES = tuple(number.name for number in SIGNALS)
+from albert.base.signals import SIGNAL_NAMES, SIGNALS
+
 PEER_STOPS = "another machine"  # the reason, where several train together
 
 
@@ -78,28 +77,6 @@ def signals_ask(stop: StopRequest) -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class Terminated(BaseException):
-    """SIGTERM came where there is nothing to save.
-
-    Like KeyboardInterrupt no Exception, so that nobody takes it for an error.
-    """
-
-
-@contextlib.contextmanager
-def sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM raise Terminated while the context lasts, as Ctrl-C raises."""
-
-    def handle(number, frame) -> None:
-        del number, frame
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def run_until_signal(

@@ -83,13 +83,14 @@ def test_ten_kills_lose_no_more_than_the_interval_and_change_nothing(runner, tmp
             )
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+# After Ctrl-C a process dies of it, so that a shell ends its loop too, and sees 130.
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", -2)])
 def test_a_signal_saves_a_checkpoint_and_gives_the_command_that_resumes(
-    runner, tmp_path, name
+    runner, tmp_path, name, status
 ):
     flags = kit.make_flags(tmp_path, num_train_steps=5000)
     done = runner.run(flags, name, after_steps=3)
-    assert done.status == 0, done.output
+    assert done.status == status, done.output
     step = done.steps[-1]
     assert step < 5000
     assert f"Stopped by {name} at step {step} of 5000" in done.output
@@ -114,9 +115,22 @@ def test_a_signal_saves_a_checkpoint_and_gives_the_command_that_resumes(
 def test_sigterm_before_the_first_step_gives_the_command_too(runner, tmp_path, delay):
     flags = kit.make_flags(tmp_path, num_train_steps=5000)
     done = runner.run(flags, "SIGTERM", delay=delay)
-    assert done.status == 0, done.output
+    assert done.status == 143, done.output
     assert re.search("Stopped by SIGTERM.*To go on: python3 run_pre", done.output)
     assert "Traceback" not in done.output
+
+
+def test_an_evaluation_that_is_stopped_is_no_success(runner, tmp_path):
+    flags = kit.make_flags(tmp_path, num_train_steps=10)
+    assert runner.run(flags).status == 0
+    records = tmp_path / "many.tfrecord"
+    kit.write_records(records, kit.make_examples(5000))
+    evaluation = {"do_train": False, "do_eval": True, "eval_batch_size": 1}
+    flags = kit.make_flags(tmp_path, eval_input_file=records, **evaluation)
+    done = runner.run(flags, "SIGTERM", delay=2.0)
+    assert done.status == 143, done.output
+    assert "Stopped by SIGTERM. To go on: python3 run_pre" in done.output
+    assert not (tmp_path / "model/eval_results.txt").exists()
 
 
 def test_evaluation_while_training_keeps_the_best_and_can_be_cut(runner, tmp_path):
@@ -128,7 +142,7 @@ def test_evaluation_while_training_keeps_the_best_and_can_be_cut(runner, tmp_pat
         keep_best_checkpoints=2,
     )
     done = runner.run(flags, "SIGTERM", after_steps=50)
-    assert done.status == 0, done.output
+    assert done.status == 143, done.output
     best = tmp_path / "model/best"
     done = runner.run([*flags, "--do_eval", f"--eval_checkpoint={best}"])
     assert done.status == 0, done.output

@@ -142,7 +142,7 @@ def test_sigterm_on_one_machine_stops_all_after_the_same_step(tmp_path, start, c
     chief, worker = (start(cluster, name, **asked) for name in cluster)
     worker.wait_for_step(25)  # the chief has evaluated, and the worker waited for it
     worker.send(signal.SIGTERM)
-    assert (chief.wait(), worker.wait()) == (0, 0)
+    assert (chief.wait(), worker.wait()) == (143, 143)
     last = worker.steps[-1]
     assert chief.steps[-1] == last == max(saved_steps(tmp_path / "model"))
     assert f"Stopped by SIGTERM at step {last} of 100000" in worker.output

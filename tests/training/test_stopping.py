@@ -7,12 +7,8 @@ import signal
 
 import pytest
 
-from albert.training.stopping import (
-    StopRequest,
-    Terminated,
-    signals_ask,
-    sigterm_raises,
-)
+from albert.base.signals import Terminated, sigterm_raises
+from albert.training.stopping import StopRequest, signals_ask
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

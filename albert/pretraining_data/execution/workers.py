@@ -75,6 +75,7 @@ def _serve(
 ) -> None:
     """Answer tasks until there are no more; runs in the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which the parent may handle
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     function = None
     with contextlib.suppress(EOFError, BrokenPipeError):

@@ -1,0 +1,57 @@
+"""SIGTERM and Ctrl-C: how they reach a script, and how the script then ends.
+
+A run that was stopped is no success: `pretrain && fine-tune` must not go on with half a
+model, and `until pretrain; do :; done` must. So its exit status is the one that a shell
+gives for the signal: 143 after SIGTERM, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import Iterator, NoReturn
+
+# A preempted machine sends SIGTERM, Ctrl-C SIGINT.
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNAL_NAMES = tuple(number.name for number in SIGNALS)
+STOPPED_STATUS, INTERRUPTED_STATUS = 143, 130  # 128 + the signal's number
+
+
+class Terminated(BaseException):
+    """SIGTERM came where there is nothing to save.
+
+    Like KeyboardInterrupt no Exception, so that nobody takes it for an error.
+    """
+
+
+@contextlib.contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """Let SIGTERM raise Terminated while the context lasts, as Ctrl-C raises."""
+
+    def handle(number, frame) -> None:
+        del number, frame
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def end_stopped(reason: str) -> NoReturn:
+    """End this process as one that was stopped.
+
+    Args:
+        reason: "SIGINT" for Ctrl-C. A shell ends its own loop only where the program
+            has died of the signal itself, so that is how it ends then.
+    """
+    if reason != signal.SIGINT.name:
+        sys.exit(STOPPED_STATUS)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    sys.exit(INTERRUPTED_STATUS)  # the first process of a container outlives it
