@@ -11,7 +11,7 @@ from albert.base.errors import UserError
 from albert.modeling.config import load_albert_config
 from albert.records.arrays import read_arrays
 from albert.records.inspection import ExpectedRecords
-from albert.tasks.pretraining.input_shard import deal_files
+from albert.tasks.pretraining.input_shard import assign_files
 from albert.tasks.pretraining.source import RecordSource
 from albert.training.cluster_config import ClusterConfig, parse_cluster, refuse_cluster
 from albert.training.config import ReplicaConfig
@@ -136,7 +136,7 @@ def test_machines_see_each_record_once_an_epoch(tmp_path, sizes, machines):
     epochs, total = 3, sum(sizes)
     seen = collections.Counter()
     for index in range(machines):  # each takes as many as the others, as in training
-        shard = deal_files(names, index, machines)
+        shard = assign_files(names, index, machines)
         count = epochs * total // machines
         seen.update(read_examples(names, shard, count, tmp_path / "config.json"))
     assert len(seen) == total
@@ -145,7 +145,7 @@ def test_machines_see_each_record_once_an_epoch(tmp_path, sizes, machines):
 
 def test_files_of_one_size_are_each_read_by_one_machine(tmp_path):
     names = write_numbered(tmp_path, [50, 10, 20, 10, 10])
-    shards = [deal_files(names, index, 2) for index in range(2)]
+    shards = [assign_files(names, index, 2) for index in range(2)]
     assert [len(shard.files) for shard in shards] == [1, 4]
     assert {(shard.index, shard.num_shards) for shard in shards} == {(0, 1)}
 
@@ -154,4 +154,4 @@ def test_files_of_one_size_are_each_read_by_one_machine(tmp_path):
 def test_files_that_do_not_come_out_even_are_read_by_all(tmp_path, sizes, machines):
     names = write_numbered(tmp_path, sizes)
     for index in range(machines):
-        assert deal_files(names, index, machines) == (tuple(names), index, machines)
+        assert assign_files(names, index, machines) == (tuple(names), index, machines)

@@ -28,7 +28,7 @@ from albert.tasks.pretraining.config import (
     PretrainingConfig,
     PretrainingFiles,
 )
-from albert.tasks.pretraining.input_shard import InputShard, deal_files
+from albert.tasks.pretraining.input_shard import InputShard, assign_files
 from albert.tasks.pretraining.source import RecordSource
 from albert.tasks.pretraining.task import PretrainingTask
 from albert.text.vocabulary import VocabularyId, identify, load_vocabulary
@@ -120,7 +120,7 @@ def _make_sources(
     shard = InputShard(files.train_files)
     cluster = replicas.cluster
     if cluster is not None and not cluster.is_evaluator:
-        shard = deal_files(files.train_files, cluster.index, cluster.size)
+        shard = assign_files(files.train_files, cluster.index, cluster.size)
     train_data = RecordSource(
         shard.files,
         expected,

@@ -1,4 +1,4 @@
-"""Dealing record files to the machines that train together."""
+"""Assigning record files to the machines that train together."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class InputShard(NamedTuple):
     num_shards: int = 1
 
 
-def _deal(files: Sequence[str], count: int) -> tuple[list[list[str]], list[int]]:
+def _assign(files: Sequence[str], count: int) -> tuple[list[list[str]], list[int]]:
     """Return the files of each machine and their bytes, as even as whole files go."""
-    dealt: list[list[str]] = [[] for _ in range(count)]
+    assigned: list[list[str]] = [[] for _ in range(count)]
     sizes = [0] * count
     for negative_size, path in sorted((-os.path.getsize(path), path) for path in files):
         least = min(range(count), key=lambda index: (sizes[index], index))
-        dealt[least].append(path)
+        assigned[least].append(path)
         sizes[least] -= negative_size
-    return dealt, sizes
+    return assigned, sizes
 
 
-def deal_files(files: Sequence[str], index: int, count: int) -> InputShard:
-    """Return the shard of machine `index` of `count`, the same whoever works it out.
+def assign_files(files: Sequence[str], index: int, count: int) -> InputShard:
+    """Return the shard of machine `index` of `count`; the same on every machine.
 
-    Each machine reads files of its own where these can be dealt evenly: each repeats
+    Each machine reads files of its own where these can be divided evenly: each repeats
     what it has, so one with half as much would show its records twice as often. Else
     all machines read every file, and each uses its part of the records.
 
@@ -47,15 +47,15 @@ def deal_files(files: Sequence[str], index: int, count: int) -> InputShard:
     """
     if count == 1:
         return InputShard(tuple(files))
-    dealt, sizes = _deal(files, count)
+    assigned, sizes = _assign(files, count)
     if max(sizes) > _EVEN * min(sizes):
         logging.warning(
-            "%d input files cannot be dealt to %d machines evenly: each machine reads "
-            "all of them, and uses one record in %d",
+            "%d input files cannot be divided evenly among %d machines: each machine "
+            "reads all of them, and uses one record in %d",
             len(files),
             count,
             count,
         )
         return InputShard(tuple(files), index, count)
-    logging.info("This machine reads %d of %d files", len(dealt[index]), len(files))
-    return InputShard(tuple(dealt[index]))
+    logging.info("This machine reads %d of %d files", len(assigned[index]), len(files))
+    return InputShard(tuple(assigned[index]))
