@@ -32,7 +32,7 @@ from pretraining_cases import (  # noqa: E402
 )
 
 from albert.base import cli  # noqa: E402
-from albert.modeling.config import load_albert_config  # noqa: E402
+from albert.modeling.encoder import load_encoder_config  # noqa: E402
 
 FLAGS = flags.FLAGS
 
@@ -92,7 +92,7 @@ def main(_) -> None:
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * max(replicas)
     )
-    config = load_albert_config(FLAGS.bert_config_file, "bert_config_file")
+    config = load_encoder_config(FLAGS.bert_config_file, "bert_config_file")
     batch = synthetic_batch(config, FLAGS.batch_size, 128, 20)
     cases = [product_case("float32"), product_case("bfloat16")]
     cases += synthetic_cases(config, batch, FLAGS.steps, replicas)

@@ -7,8 +7,7 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-from albert.modeling.config import load_albert_config
-from albert.modeling.encoder import make_encoder_builder
+from albert.modeling.encoder import load_encoder_config, make_encoder_builder
 from albert.tasks.pretraining.task import PretrainingTask
 
 v1 = tf.compat.v1
@@ -28,7 +27,7 @@ class Golden:
     """One recorded layout: config, checkpoint, inputs and outputs."""
 
     def __init__(self, folder):
-        self.config = load_albert_config(str(folder / "albert_config.json"))
+        self.config = load_encoder_config(str(folder / "albert_config.json"))
         self.checkpoint = str(folder / "model.ckpt")
         self.arrays = dict(np.load(folder / "reference.npz"))
         self.build_encoder = make_encoder_builder(self.config)

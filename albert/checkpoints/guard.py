@@ -8,16 +8,18 @@ checkpoints have `vocab.txt` beside them. Either is compared before a run.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import glob
 import os
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional
 
 from absl import logging
 
 from albert import __version__
 from albert.base import files
 from albert.base.errors import UserError
-from albert.modeling.config import AlbertConfig, load_albert_config
+from albert.modeling.config import DEFAULT_ARCHITECTURE, EncoderConfig
+from albert.modeling.encoder import load_encoder_config
 from albert.text.vocabulary import (
     Vocabulary,
     VocabularyId,
@@ -68,7 +70,7 @@ def check_vocabulary_pair(
             )
 
 
-def check_config_pair(config: AlbertConfig, checkpoint: str) -> None:
+def check_config_pair(config: EncoderConfig, checkpoint: str) -> None:
     """Stop unless `config` is of the model that lies beside `checkpoint`.
 
     Layers share their variables, so the number of layers and heads, the activation and
@@ -84,7 +86,7 @@ def check_config_pair(config: AlbertConfig, checkpoint: str) -> None:
         beside[os.path.join(folder, METADATA_FILE)] = metadata["config"]
     for path in sorted(glob.glob(os.path.join(glob.escape(folder), CONFIG_PATTERN))):
         with contextlib.suppress(UserError):  # of another layout: not this model's
-            beside[path] = load_albert_config(path).to_dict()
+            beside[path] = load_encoder_config(path).to_dict()
     mismatches = [_first_difference(config, found) for found in beside.values()]
     if mismatches and all(mismatches):
         name, found, given = mismatches[0]
@@ -95,7 +97,7 @@ def check_config_pair(config: AlbertConfig, checkpoint: str) -> None:
 
 
 def check_pair(
-    config: AlbertConfig, vocabulary: Vocabulary | VocabularyId | None, checkpoint: str
+    config: EncoderConfig, vocabulary: Vocabulary | VocabularyId | None, checkpoint: str
 ) -> None:
     """Stop unless config and vocabulary (where known) are those of `checkpoint`."""
     check_config_pair(config, checkpoint)
@@ -103,7 +105,7 @@ def check_pair(
         check_vocabulary_pair(vocabulary, checkpoint)
 
 
-def check_length(max_seq_length: int, config: AlbertConfig) -> None:
+def check_length(max_seq_length: int, config: EncoderConfig) -> None:
     """Stop when an input is longer than the model has positions."""
     if max_seq_length > config.max_position_embeddings:
         raise UserError(
@@ -112,7 +114,7 @@ def check_length(max_seq_length: int, config: AlbertConfig) -> None:
         )
 
 
-def check_vocabulary_size(vocabulary: VocabularyId, config: AlbertConfig) -> None:
+def check_vocabulary_size(vocabulary: VocabularyId, config: EncoderConfig) -> None:
     """Stop unless the model has as many word embeddings as there are tokens."""
     if vocabulary.size != config.vocab_size:
         raise UserError(
@@ -125,7 +127,7 @@ def check_companions(
     config_file: str,
     vocabulary_file: str,
     checkpoint: str,
-    shapes: Mapping[str, Sequence[int]],
+    shapes: Mapping[str, list[int]],
 ) -> None:
     """Stop unless a config, a vocabulary and a checkpoint are of one model.
 
@@ -136,17 +138,17 @@ def check_companions(
         UserError: the vocabulary has another size than the config, is not the one named
             beside the checkpoint, or the word embeddings have another shape.
     """
-    config = load_albert_config(config_file)
+    config = load_encoder_config(config_file)
     vocabulary = identify(load_vocabulary(vocabulary_file))
     check_vocabulary_size(vocabulary, config)
     check_pair(config, vocabulary, checkpoint)
-    name = "bert/embeddings/word_embeddings"
-    wanted = [config.vocab_size, config.embedding_size]
-    if name in shapes and list(shapes[name]) != wanted:
-        raise UserError(
-            f"checkpoint {checkpoint}: {name} has shape {list(shapes[name])}, but "
-            f"{config_file} asks for {wanted}"
-        )
+    wanted = [config.vocab_size, config.word_embedding_size]
+    for name in shapes:
+        if name.endswith("embeddings/word_embeddings") and shapes[name] != wanted:
+            raise UserError(
+                f"checkpoint {checkpoint}: {name} has shape {shapes[name]}, but "
+                f"{config_file} asks for {wanted}"
+            )
 
 
 def _read_metadata(folder: str) -> Optional[dict[str, Any]]:
@@ -160,21 +162,34 @@ def _read_metadata(folder: str) -> Optional[dict[str, Any]]:
 
 
 # Values that may change between runs of one model.
-_FREE_VALUES = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+_FREE_VALUES = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "projection_initializer_range",
+)
 
 
 def _first_difference(
-    config: AlbertConfig, found: Mapping[str, Any]
+    config: EncoderConfig, found: Mapping[str, Any]
 ) -> Optional[tuple[str, Any, Any]]:
-    """Return the first value that differs: its name, what is there, what is given."""
-    for name, given in config.to_dict().items():
-        if name not in _FREE_VALUES and found.get(name) != given:
-            return name, found.get(name), given
+    """Return the first value that differs: its name, what is there, what is given.
+
+    Args:
+        found: as `EncoderConfig.to_dict` gives it.
+    """
+    there = found.get("architecture", DEFAULT_ARCHITECTURE)
+    if there != config.architecture:
+        return "architecture", there, config.architecture
+    for field in dataclasses.fields(config):
+        absent = field.default if field.metadata.get("extension") else None
+        there, given = found.get(field.name, absent), getattr(config, field.name)
+        if field.name not in _FREE_VALUES and there != given:
+            return field.name, there, given
     return None
 
 
 def check_same_model(
-    folder: str, config: AlbertConfig, vocabulary: Optional[VocabularyId]
+    folder: str, config: EncoderConfig, vocabulary: Optional[VocabularyId]
 ) -> None:
     """Stop when `folder` holds a checkpoint of another config or vocabulary.
 
@@ -222,7 +237,7 @@ def make_output_dir(output_dir: str, flag: str = "output_dir") -> None:
 
 def prepare(
     output_dir: str,
-    config: AlbertConfig,
+    config: EncoderConfig,
     vocabulary: Optional[VocabularyId] = None,
     vocabulary_file: Optional[str] = None,
     flag: str = "output_dir",

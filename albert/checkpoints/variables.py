@@ -7,7 +7,7 @@ import dataclasses
 import glob
 import os
 import shutil
-from typing import Mapping, NamedTuple, Sequence, TypeVar
+from typing import Iterable, Mapping, NamedTuple, Sequence, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -107,6 +107,15 @@ def is_training_state(name: str) -> bool:
     return name == GLOBAL_STEP or name.rsplit("/", 1)[-1] in SLOT_NAMES
 
 
+def model_variables() -> list[tf.Variable]:
+    """Return what the model in the current graph is made of, trained or not.
+
+    That is what a warm start reads, an evaluation restores and an export writes: all
+    global variables but training state.
+    """
+    return [v for v in v1.global_variables() if not is_training_state(v.op.name)]
+
+
 class InitialisationPlan(NamedTuple):
     """What a warm start takes from a checkpoint.
 
@@ -176,26 +185,37 @@ def check_complete(model: Mapping[str, Sequence[int]], checkpoint: str) -> None:
 
 
 def check_resumable(
-    model: Mapping[str, Sequence[int]], checkpoint: str, optimizer: str
+    model: Mapping[str, Sequence[int]],
+    checkpoint: str,
+    optimizer: str,
+    trained: Iterable[str],
 ) -> None:
     """Stop unless training with `optimizer` can go on from a checkpoint.
 
     Args:
         model: name -> shape of the model's variables.
+        trained: the names of those that training updates (see
+            `albert.training.step.trained_variables`); only they have slots.
 
     Raises:
-        UserError: it is of another model, or was trained with another optimizer.
+        UserError: it is of another model, or was trained with another optimizer, or
+            with one of `trained` frozen.
     """
     check_complete(model, checkpoint)
     found = read_shapes(checkpoint)
-    missing = [f"{n}/{s}" for n in sorted(model) for s in SLOTS[optimizer]]
+    missing = [f"{n}/{s}" for n in sorted(trained) for s in SLOTS[optimizer]]
     missing = [name for name in missing if name not in found]
-    if missing:
-        raise UserError(
-            f"checkpoint {checkpoint} was not trained with {optimizer}: it lacks "
-            f"{missing[0]}; give the same optimizer, or another output_dir and this "
-            "checkpoint as init_checkpoint"
-        )
+    if not missing:
+        return
+    slots = SLOTS[optimizer]
+    why = f"was not trained with {optimizer}: it lacks {missing[0]}"
+    if any(name.rsplit("/", 1)[-1] in slots for name in found):
+        variable = missing[0].rsplit("/", 1)[0]
+        why = f"lacks {missing[0]}: {variable} was not trained before"
+    raise UserError(
+        f"checkpoint {checkpoint} {why}; train as before, or give another output_dir "
+        "and this checkpoint as init_checkpoint"
+    )
 
 
 def log_plan(plan: InitialisationPlan) -> None:

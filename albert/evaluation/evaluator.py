@@ -68,7 +68,7 @@ class CheckpointEvaluator:
             output = task.build(iterator.get_next(), mode, build_encoder)
             self._predictions = dict(output.predictions)
             self._start = iterator.initializer
-            variables = v1.trainable_variables()
+            variables = checkpoints.model_variables()
             self._shapes = {v.op.name: v.shape.as_list() for v in variables}
             self._saver = v1.train.Saver(variables)
             config = distribution.one_device_config(replicas)

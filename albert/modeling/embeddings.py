@@ -6,16 +6,15 @@ projection in place of a [V, H] table.
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from albert.modeling import layers
 from albert.modeling.config import AlbertConfig
+from albert.modeling.output import TokenDecoder
 
 v1 = tf.compat.v1
-
-TokenDecoder = Callable[[tf.Tensor], tf.Tensor]
 
 
 class Embeddings(NamedTuple):
@@ -23,7 +22,7 @@ class Embeddings(NamedTuple):
 
     Attributes:
         output: float tensor, [B * T, H].
-        token_decoder: [N, H] -> logits over the vocabulary without a bias, [N, V].
+        token_decoder: takes vectors of width H.
     """
 
     output: tf.Tensor
@@ -47,17 +46,22 @@ def embed(
     Variables: `embeddings/word_embeddings` [V, E], `word_embeddings_2` [E, H],
     `token_type_embeddings` [S, H], `position_embeddings` [P, H], `LayerNorm`.
     """
-    initializer = layers.initializer(config.initializer_range)
+    stddev = config.initializer_range
     length = tf.shape(input_ids)[1]
 
-    def table(name: str, rows: int, width: int) -> tf.Tensor:
-        variable = v1.get_variable(name, [rows, width], initializer=initializer)
+    def table(name: str, rows: int, width: int, stddev: float = stddev) -> tf.Tensor:
+        variable = v1.get_variable(
+            name, [rows, width], initializer=layers.initializer(stddev)
+        )
         return tf.convert_to_tensor(variable)
 
     with v1.variable_scope("embeddings"):
         words = table("word_embeddings", config.vocab_size, config.embedding_size)
         projection = table(
-            "word_embeddings_2", config.embedding_size, config.hidden_size
+            "word_embeddings_2",
+            config.embedding_size,
+            config.hidden_size,
+            config.projection_initializer_range or stddev,
         )
         segments = table(
             "token_type_embeddings", config.type_vocab_size, config.hidden_size
@@ -82,4 +86,5 @@ def embed(
         narrow = tf.matmul(tf.cast(hidden, dtype), projection, transpose_b=True)
         return tf.matmul(narrow, words, transpose_b=True)
 
-    return Embeddings(tf.cast(output, dtype), decode)
+    decoder = TokenDecoder(config.hidden_size, decode)
+    return Embeddings(tf.cast(output, dtype), decoder)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from albert.modeling import layers
-from albert.modeling.config import AlbertConfig
-from albert.modeling.embeddings import TokenDecoder
+from albert.modeling.config import EncoderConfig
+from albert.modeling.output import TokenDecoder
 
 v1 = tf.compat.v1
 
@@ -17,13 +17,13 @@ v1 = tf.compat.v1
 def masked_lm_logits(
     hidden: tf.Tensor,
     token_decoder: TokenDecoder,
-    config: AlbertConfig,
+    config: EncoderConfig,
 ) -> tf.Tensor:
     """Return logits over the vocabulary at the masked positions.
 
     Args:
         hidden: float32, [N, H], the encoder's output at these positions.
-        token_decoder: see `EncoderOutput.token_decoder`.
+        token_decoder: of the encoder; the transform gives the width it takes.
 
     Returns:
         float32, [N, V]. Variables `cls/predictions/transform/{dense,LayerNorm}` and
@@ -33,7 +33,7 @@ def masked_lm_logits(
         with v1.variable_scope("transform"):
             activation = layers.ACTIVATIONS[config.hidden_act]
             hidden = layers.dense(
-                hidden, config.hidden_size, config.initializer_range, activation
+                hidden, token_decoder.width, config.initializer_range, activation
             )
             hidden = layers.layer_norm(hidden)
         bias = v1.get_variable(

@@ -22,6 +22,18 @@ def initializer(stddev: float) -> v1.initializers.truncated_normal:
     return v1.initializers.truncated_normal(stddev=stddev)
 
 
+def scope_for_embeddings(scope: str, shared: Optional[str]) -> v1.variable_scope:
+    """Return the scope to make embeddings in: an encoder's own, or a shared one.
+
+    Args:
+        scope: the encoder's.
+        shared: see `EncoderBuilder`; variables that are there already are taken.
+    """
+    if shared is None:
+        return v1.variable_scope(scope)
+    return v1.variable_scope(shared, reuse=v1.AUTO_REUSE)
+
+
 @tf.custom_gradient
 def gelu(x: tf.Tensor) -> tf.Tensor:
     """Gaussian error linear unit, tanh approximation (Hendrycks and Gimpel, 2016).

@@ -1,4 +1,4 @@
-"""The stack of Transformer layers, post-LN or pre-LN, with shared variables.
+"""The stack of Transformer layers, post-LN or pre-LN, with or without shared variables.
 
 Source: Vaswani et al. (2017); sharing across layers: Lan et al. (2020), section 3.1;
 pre-LN: Xiong et al. (2020).
@@ -6,7 +6,7 @@ pre-LN: Xiong et al. (2020).
 
 from __future__ import annotations
 
-from typing import Callable, Optional
+from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -19,10 +19,23 @@ Sublayer = Callable[[tf.Tensor], tf.Tensor]
 Pick = Callable[[tf.Tensor], tf.Tensor]  # all rows -> those that a sublayer returns
 
 
-def layer_scope(index: int) -> str:
-    """Return the variable scope of layer `index`; equal names share variables."""
-    del index  # albert_zh shares every variable of a layer with all others
-    return "layer_shared"
+class LayerStack(NamedTuple):
+    """What a stack of layers makes of its input.
+
+    Attributes:
+        output: [B * T, H], or [B * P, H] at the positions that were asked for.
+        layers: the output of each layer that was computed at all positions,
+            [B * T, H], before a final normalisation.
+    """
+
+    output: tf.Tensor
+    layers: tuple[tf.Tensor, ...]
+
+
+def _layer_scope(index: int, shared: bool) -> v1.variable_scope:
+    """Return the scope of a part of layer `index`; equal names share variables."""
+    name = "layer_shared" if shared else f"layer_{index}"
+    return v1.variable_scope(name, reuse=v1.AUTO_REUSE)
 
 
 def _post_norm(x: tf.Tensor, sublayer: Sublayer, scope: str, pick: Pick) -> tf.Tensor:
@@ -76,7 +89,7 @@ def transformer_layers(
     config: AlbertConfig,
     training: bool,
     positions: Optional[tf.Tensor] = None,
-) -> list[tf.Tensor]:
+) -> LayerStack:
     """Apply the layers in turn.
 
     Args:
@@ -86,11 +99,13 @@ def transformer_layers(
             The other positions only enter its keys and values.
 
     Returns:
-        The output of each layer, [B * T, H] each, the last one [B * P, H] with
-        `positions`. Variables under
-        `encoder/<layer_scope>`. Pre-LN has no final normalisation, as in albert_zh.
+        The layers' outputs. Variables under `encoder/layer_shared` or
+        `encoder/layer_<index>`, as `config.layer_sharing` says; those of a final
+        normalisation, which albert_zh lacks, under `encoder/output`.
     """
     residual = _RESIDUALS[config.ln_type]
+    share_attention = config.layer_sharing in ("all", "attention")
+    share_feed_forward = config.layer_sharing == "all"
 
     def pick_positions(rows: tf.Tensor) -> tf.Tensor:
         sequence = tf.reshape(rows, [-1, tf.shape(bias)[-1], rows.shape[-1]])
@@ -101,13 +116,14 @@ def transformer_layers(
         for index in range(config.num_hidden_layers):
             last = index == config.num_hidden_layers - 1
             pick = pick_positions if last and positions is not None else tf.identity
-            with v1.variable_scope(layer_scope(index), reuse=v1.AUTO_REUSE):
+            with _layer_scope(index, share_attention):
                 x = residual(
                     x,
                     lambda y, pick=pick: _attention(y, bias, config, training, pick),
                     "attention/output",
                     pick,
                 )
+            with _layer_scope(index, share_feed_forward):
                 x = residual(
                     x,
                     lambda y: _feed_forward(y, config, training),
@@ -115,4 +131,7 @@ def transformer_layers(
                     tf.identity,
                 )
             outputs.append(x)
-    return outputs
+        if config.final_layer_norm:
+            with v1.variable_scope("output"):
+                x = layers.layer_norm(x)
+    return LayerStack(x, tuple(outputs if positions is None else outputs[:-1]))

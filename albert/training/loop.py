@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, Optional
+from typing import Callable, NamedTuple, Optional
 
 import tensorflow as tf
 from absl import logging
@@ -18,22 +18,37 @@ from albert.training.cluster_config import ClusterConfig
 from albert.training.config import ReplicaConfig, TrainingConfig, advise_on_rate
 from albert.training.hooks import OnCheckpoint, RunHooks
 from albert.training.input import TrainingInput
-from albert.training.step import build_train_step
+from albert.training.step import build_train_step, trained_variables
 from albert.training.stopping import PEER_STOPS, StopRequest
 from albert.training.task import TRAIN, DataSource, Features, Task
 
 v1 = tf.compat.v1
 
 
-def model_shapes(task: Task, build_encoder: EncoderBuilder) -> dict[str, list[int]]:
-    """Return name -> shape of the variables that a task's model has."""
+class ModelOutline(NamedTuple):
+    """What a task's model consists of.
+
+    Attributes:
+        shapes: name -> shape of its variables.
+        trained: the names of those that training updates.
+    """
+
+    shapes: dict[str, list[int]]
+    trained: tuple[str, ...]
+
+
+def outline_model(task: Task, build_encoder: EncoderBuilder) -> ModelOutline:
+    """Build a task's model in a graph of its own, to see what it consists of."""
     with tf.Graph().as_default():
         features = {
             name: v1.placeholder(spec.dtype, spec.shape, name)
             for name, spec in task.features(TRAIN).items()
         }
-        task.build(features, TRAIN, build_encoder)
-        return {v.op.name: v.shape.as_list() for v in v1.trainable_variables()}
+        output = task.build(features, TRAIN, build_encoder)
+        return ModelOutline(
+            {v.op.name: v.shape.as_list() for v in checkpoints.model_variables()},
+            tuple(v.op.name for v in trained_variables(output.losses)),
+        )
 
 
 def _make_model_fn(
@@ -86,11 +101,13 @@ def check_start(
     newest = tf.train.latest_checkpoint(config.output_dir)
     if newest is None and config.init_checkpoint is None:
         return
-    shapes = model_shapes(task, build_encoder)
+    model = outline_model(task, build_encoder)
     if newest is None:
-        checkpoints.plan_initialisation(shapes, config.init_checkpoint)
+        checkpoints.plan_initialisation(model.shapes, config.init_checkpoint)
     elif checkpoints.latest_step(config.output_dir) < config.num_train_steps:
-        checkpoints.check_resumable(shapes, newest, config.optimizer)
+        checkpoints.check_resumable(
+            model.shapes, newest, config.optimizer, model.trained
+        )
 
 
 def _plan_start(
@@ -115,7 +132,7 @@ def _plan_start(
     if config.init_checkpoint is None:
         logging.info("Training starts from random variables")
         return 0, None
-    shapes = model_shapes(task, build_encoder)
+    shapes = outline_model(task, build_encoder).shapes
     plan = checkpoints.plan_initialisation(shapes, config.init_checkpoint)
     checkpoints.log_plan(plan)
     return 0, plan

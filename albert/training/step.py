@@ -20,7 +20,7 @@ from albert.training import replicas as distribution
 from albert.training.config import TrainingConfig
 from albert.training.loss_scale import LossScale
 from albert.training.optimization import GlobalBatchOptimizer, learning_rate_at
-from albert.training.task import TRAIN, Features, Task, TaskOutput
+from albert.training.task import TRAIN, Features, LossTerm, Task, TaskOutput
 
 v1 = tf.compat.v1
 
@@ -58,6 +58,14 @@ class _Sums(NamedTuple):
     totals: tf.Tensor
     weights: tf.Tensor
     gradients: tuple[tf.Tensor, ...]
+
+
+def trained_variables(losses: Mapping[str, LossTerm]) -> list[tf.Variable]:
+    """Return the variables that the losses have a gradient of; the rest stay."""
+    totals = [term.total for term in losses.values()]
+    variables = v1.trainable_variables()
+    gradients = tf.gradients(totals, variables)
+    return [v for v, g in zip(variables, gradients) if g is not None]
 
 
 def _differentiate(

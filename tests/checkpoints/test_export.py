@@ -14,8 +14,7 @@ from albert.base.errors import UserError
 from albert.checkpoints import variables as checkpoints
 from albert.checkpoints.best import BestCheckpoint, choose_checkpoint
 from albert.checkpoints.export import export
-from albert.modeling.config import load_albert_config
-from albert.modeling.encoder import make_encoder_builder
+from albert.modeling.encoder import load_encoder_config, make_encoder_builder
 from tests.golden import Golden, placeholders
 
 v1 = tf.compat.v1
@@ -65,7 +64,7 @@ def test_export_has_the_published_form(model, tmp_path, golden):
 def test_export_loaded_back_gives_the_recorded_outputs(model, tmp_path, golden):
     out = tmp_path / "out"
     export(choose_checkpoint(str(model), "model_dir"), str(out))
-    config = load_albert_config(str(out / "albert_config.json"))
+    config = load_encoder_config(str(out / "albert_config.json"))
     with tf.Graph().as_default():
         inputs = placeholders(golden.batch(1))
         encoded = make_encoder_builder(config)(

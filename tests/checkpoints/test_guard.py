@@ -137,6 +137,35 @@ def test_a_folder_with_another_config_is_refused(folder, vocabulary):
         model_dir.prepare(str(folder), other, identify(vocabulary))
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"architecture": "bert"}, "architecture bert, the config given has albert_zh"),
+        ({"layer_sharing": "none"}, "layer_sharing none, the config given has all"),
+        ({"projection_initializer_range": 0.1}, None),  # once trained, all the same
+        ({"hidden_dropout_prob": 0.1}, None),
+    ],
+)
+def test_metadata_of_another_architecture_are_another_model(folder, changed, message):
+    config = {**CONFIG.to_dict(), **changed}
+    (folder / "model.json").write_text(json.dumps({"config": config}))
+    (folder / "model.ckpt-1.index").write_text("")
+    if message is None:
+        model_dir.check_same_model(str(folder), CONFIG, None)
+    else:
+        with pytest.raises(UserError, match=message):
+            model_dir.check_same_model(str(folder), CONFIG, None)
+
+
+def test_metadata_without_an_extension_mean_its_default(folder):
+    (folder / "model.json").write_text(json.dumps({"config": CONFIG.to_dict()}))
+    (folder / "model.ckpt-1.index").write_text("")
+    model_dir.check_same_model(str(folder), CONFIG, None)
+    unshared = dataclasses.replace(CONFIG, layer_sharing="none")
+    with pytest.raises(UserError, match="layer_sharing all, the config given has none"):
+        model_dir.check_same_model(str(folder), unshared, None)
+
+
 def test_a_folder_with_another_vocabulary_is_refused(folder, vocabulary, tmp_path):
     model_dir.prepare(str(folder), CONFIG, identify(vocabulary))
     (folder / "model.ckpt-1.index").write_text("")

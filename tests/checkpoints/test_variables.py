@@ -96,9 +96,31 @@ def test_going_on_with_another_optimizer_is_refused(tmp_path):
     prefix = str(tmp_path / "model.ckpt-1")
     w = np.float32([1])
     checkpoints.write_variables(prefix, {"w": w, "w/lamb_m": w, "w/lamb_v": w})
-    checkpoints.check_resumable({"w": [1]}, prefix, "lamb")
+    checkpoints.check_resumable({"w": [1]}, prefix, "lamb", ["w"])
     with pytest.raises(UserError, match="not trained with adamw: it lacks w/adam_m"):
-        checkpoints.check_resumable({"w": [1]}, prefix, "adamw")
+        checkpoints.check_resumable({"w": [1]}, prefix, "adamw", ["w"])
+
+
+def test_only_what_is_trained_needs_its_slots_to_go_on(tmp_path):
+    prefix = str(tmp_path / "model.ckpt-1")
+    w = np.float32([1])
+    variables = {"w": w, "w/adam_m": w, "w/adam_v": w, "pooler": w}
+    checkpoints.write_variables(prefix, variables)
+    model = {"w": [1], "pooler": [1]}
+    checkpoints.check_resumable(model, prefix, "adamw", ["w"])
+    with pytest.raises(UserError, match="pooler/adam_m: pooler was not trained before"):
+        checkpoints.check_resumable(model, prefix, "adamw", ["w", "pooler"])
+
+
+def test_the_model_is_all_but_training_state():
+    v1 = tf.compat.v1
+    with tf.Graph().as_default():
+        for name in ("w", "w/adam_m", "w/lamb_v"):
+            v1.get_variable(name, [1])
+        v1.get_variable("frozen", [1], trainable=False)
+        v1.train.get_or_create_global_step()
+        found = [v.op.name for v in checkpoints.model_variables()]
+    assert found == ["w", "frozen"]
 
 
 def test_a_damaged_index_is_one_line(written):

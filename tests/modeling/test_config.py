@@ -8,7 +8,8 @@ import json
 import pytest
 
 from albert.base.errors import UserError
-from albert.modeling.config import AlbertConfig, load_albert_config, parse_albert_config
+from albert.modeling.config import AlbertConfig, check_segments
+from albert.modeling.encoder import load_encoder_config, parse_encoder_config
 
 SMALL = {"vocab_size": 50, "embedding_size": 8, "hidden_size": 12}
 # name: hidden size, layers, heads, feed-forward width, place of the LayerNorm
@@ -27,7 +28,7 @@ def write(path, text):
 
 
 def test_keys_become_fields_and_the_rest_keeps_its_default():
-    config = parse_albert_config({**SMALL, "hidden_dropout_prob": 0.1}, "c.json")
+    config = parse_encoder_config({**SMALL, "hidden_dropout_prob": 0.1}, "c.json")
     assert (config.vocab_size, config.embedding_size, config.hidden_size) == (50, 8, 12)
     assert config.hidden_dropout_prob == 0.1
     assert config.num_hidden_layers == 12
@@ -38,7 +39,55 @@ def test_keys_become_fields_and_the_rest_keeps_its_default():
 def test_a_configuration_survives_its_json_form():
     config = AlbertConfig(vocab_size=9, hidden_size=24, ln_type="preln")
     values = json.loads(json.dumps(config.to_dict()))
-    assert parse_albert_config(values, "c.json") == config
+    assert parse_encoder_config(values, "c.json") == config
+
+
+def test_keys_that_published_files_lack_are_written_only_where_they_differ():
+    published = AlbertConfig(vocab_size=9).to_dict()
+    assert set(published) == {
+        "vocab_size",
+        "hidden_size",
+        "embedding_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+        "hidden_act",
+        "hidden_dropout_prob",
+        "attention_probs_dropout_prob",
+        "max_position_embeddings",
+        "type_vocab_size",
+        "initializer_range",
+        "ln_type",
+    }
+    changed = {
+        "layer_sharing": "none",
+        "ln_type": "preln",
+        "final_layer_norm": True,
+        "projection_initializer_range": 0.09,
+    }
+    config = AlbertConfig(vocab_size=9, **changed)
+    assert config.to_dict() == {**published, **changed}
+    assert parse_encoder_config(config.to_dict(), "c.json") == config
+
+
+def test_an_absent_architecture_is_albert_zh():
+    config = parse_encoder_config(SMALL, "c.json")
+    assert parse_encoder_config({**SMALL, "architecture": "albert_zh"}, "") == config
+    assert config.architecture == "albert_zh"
+
+
+@pytest.mark.parametrize("value", ["gpt", None, ["albert_zh"]])
+def test_an_unknown_architecture_is_named(value):
+    with pytest.raises(
+        UserError, match="c.json: architecture must be one of albert_zh"
+    ):
+        parse_encoder_config({**SMALL, "architecture": value}, "c.json")
+
+
+def test_a_pair_needs_two_segment_ids():
+    check_segments(AlbertConfig(vocab_size=9), 2)
+    with pytest.raises(UserError, match="type_vocab_size is 1, but .* 2 segments"):
+        check_segments(AlbertConfig(vocab_size=9, type_vocab_size=1), 2)
 
 
 def test_a_configuration_cannot_be_changed():
@@ -58,8 +107,8 @@ def test_a_configuration_cannot_be_changed():
     ],
 )
 def test_legacy_keys_are_passed_over(key, value):
-    plain = parse_albert_config(SMALL, "c.json")
-    assert parse_albert_config({**SMALL, key: value}, "c.json") == plain
+    plain = parse_encoder_config(SMALL, "c.json")
+    assert parse_encoder_config({**SMALL, key: value}, "c.json") == plain
 
 
 @pytest.mark.parametrize(
@@ -67,7 +116,7 @@ def test_legacy_keys_are_passed_over(key, value):
     [(None, "postln"), ("postln", "postln"), ("preln", "preln")],
 )
 def test_ln_type_of_null_is_postln(value, expected):
-    config = parse_albert_config({**SMALL, "ln_type": value}, "c.json")
+    config = parse_encoder_config({**SMALL, "ln_type": value}, "c.json")
     assert config.ln_type == expected
 
 
@@ -90,6 +139,13 @@ def test_ln_type_of_null_is_postln(value, expected):
         ({"attention_probs_dropout_prob": 1}, "attention_probs_dropout_prob must be"),
         ({"attention_probs_dropout_prob": float("nan")}, "got nan"),
         ({"initializer_range": 0}, "initializer_range must be above 0, got 0"),
+        ({"projection_initializer_range": 0}, "projection_initializer_range must be"),
+        (
+            {"layer_sharing": "some"},
+            "layer_sharing must be one of all, attention, none",
+        ),
+        ({"final_layer_norm": 1}, "final_layer_norm must be bool, got 1"),
+        ({"final_layer_norm": True}, "final_layer_norm is for ln_type preln"),
         ({"num_hidden_groups": 1}, "'num_hidden_groups' belongs to .*google-research"),
         ({"inner_group_num": 1}, "'inner_group_num' belongs to .*google-research"),
         ({"net_structure_type": 0}, "'net_structure_type' belongs to"),
@@ -97,14 +153,14 @@ def test_ln_type_of_null_is_postln(value, expected):
 )
 def test_wrong_values_are_named_with_file_rule_and_value(changed, message):
     with pytest.raises(UserError, match=f"^some.json: .*{message}"):
-        parse_albert_config({**SMALL, **changed}, "some.json")
+        parse_encoder_config({**SMALL, **changed}, "some.json")
 
 
-@pytest.mark.parametrize("key", ["vocab_size", "embedding_size"])
+@pytest.mark.parametrize("key", ["vocab_size", "embedding_size", "hidden_size"])
 def test_a_missing_size_is_named(key):
     values = {k: v for k, v in SMALL.items() if k != key}
     with pytest.raises(UserError, match=f"some.json: {key} is missing"):
-        parse_albert_config(values, "some.json")
+        parse_encoder_config(values, "some.json")
 
 
 @pytest.mark.parametrize(
@@ -113,22 +169,23 @@ def test_a_missing_size_is_named(key):
         ("{", "c.json is not JSON"),
         ("[1]", "c.json: not a JSON object"),
         ('{"vocab_size": 5}', "embedding_size is missing"),
+        ('{"vocab_size": 5, "embedding_size": 4}', "hidden_size is missing"),
     ],
 )
 def test_a_file_that_holds_no_configuration_is_named(tmp_path, text, message):
     with pytest.raises(UserError, match=message):
-        load_albert_config(write(tmp_path / "c.json", text))
+        load_encoder_config(write(tmp_path / "c.json", text))
 
 
 def test_a_missing_file_is_named_with_its_flag(tmp_path):
     with pytest.raises(UserError, match="--bert_config_file: .*none.json: No such"):
-        load_albert_config(str(tmp_path / "none.json"), "bert_config_file")
+        load_encoder_config(str(tmp_path / "none.json"), "bert_config_file")
 
 
 @pytest.mark.parametrize(("name", "expected"), FAMILY.items())
 def test_bundled_configuration_has_the_sizes_of_its_name(repo, name, expected):
     path = repo / "albert_config" / f"albert_config_{name}.json"
-    config = load_albert_config(str(path))
+    config = load_encoder_config(str(path))
     hidden, layers, heads, feed_forward, ln_type = expected
     assert config == AlbertConfig(
         vocab_size=21128,
@@ -154,7 +211,7 @@ def test_bundled_configuration_equals_the_published_one(repo, shared, name):
         "directionality",
         *(key for key in values if key.startswith("pooler_")),
     }
-    assert load_albert_config(str(published)) == AlbertConfig(**bundled)
+    assert load_encoder_config(str(published)) == AlbertConfig(**bundled)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +220,7 @@ def test_bundled_configuration_equals_the_published_one(repo, shared, name):
 def test_published_google_configurations_are_refused_by_name(shared, name):
     folder = shared / "data" / "published" / "albert_config"
     with pytest.raises(UserError, match="layout of google-research/albert"):
-        load_albert_config(str(folder / f"albert_config_{name}.json"))
+        load_encoder_config(str(folder / f"albert_config_{name}.json"))
 
 
 def test_bundled_vocabulary_fits_the_bundled_configurations(repo):

@@ -60,13 +60,12 @@ def base(repo, tmp_path_factory):
     config = folder / "albert_tiny/albert_config_tiny.json"
     config.write_text(json.dumps(TINY))
     from albert.checkpoints.variables import write_variables
-    from albert.modeling.config import load_albert_config
-    from albert.modeling.encoder import make_encoder_builder
+    from albert.modeling.encoder import load_encoder_config, make_encoder_builder
 
     v1 = tf.compat.v1
     with tf.Graph().as_default(), v1.Session() as session:
         ids = v1.placeholder(tf.int32, [None, 8])
-        make_encoder_builder(load_albert_config(str(config)))(ids, ids, ids)
+        make_encoder_builder(load_encoder_config(str(config)))(ids, ids, ids)
         session.run(v1.global_variables_initializer())
         values = session.run({v.op.name: v for v in v1.trainable_variables()})
     write_variables(str(folder / "albert_tiny/albert_model.ckpt"), values)

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from albert.base.errors import UserError
-from albert.modeling.config import load_albert_config
+from albert.modeling.encoder import load_encoder_config
 from albert.records.arrays import read_arrays
 from albert.records.inspection import ExpectedRecords
 from albert.tasks.pretraining.input_shard import assign_files
@@ -117,7 +117,7 @@ def write_numbered(folder, sizes):
 
 
 def read_examples(names, shard, count, config_file):
-    vocab_size = load_albert_config(str(config_file)).vocab_size
+    vocab_size = load_encoder_config(str(config_file)).vocab_size
     data = RecordSource(
         shard.files,
         ExpectedRecords(LENGTH, MASKED, vocab_size),

@@ -15,7 +15,8 @@ import tensorflow as tf
 from albert.base import files
 from albert.base.errors import UserError
 from albert.checkpoints import guard as model_dir
-from albert.modeling.config import AlbertConfig, load_albert_config
+from albert.modeling.config import EncoderConfig
+from albert.modeling.encoder import load_encoder_config
 from albert.tasks.ner.config import NerConfig, NerRunConfig
 from albert.tasks.ner.conll import ConllFile
 from albert.tasks.ner.tag_schemes import (
@@ -36,7 +37,7 @@ _FIXED_SETTINGS = ("head", "do_lower_case")
 class NerModel(NamedTuple):
     """What labelling needs beside a checkpoint."""
 
-    encoder: AlbertConfig
+    encoder: EncoderConfig
     config: NerConfig
     label_set: LabelSet
     tokenizer: Tokenizer
@@ -129,7 +130,7 @@ def load_model(run: NerRunConfig, label_set: LabelSet, config: NerConfig) -> Ner
     folder = run.output_dir
     config_file = run.config_file or os.path.join(folder, model_dir.CONFIG_FILE)
     vocab_file = run.vocab_file or os.path.join(folder, model_dir.VOCABULARY_FILE)
-    encoder = load_albert_config(config_file, "bert_config_file")
+    encoder = load_encoder_config(config_file, "bert_config_file")
     vocabulary = load_vocabulary(vocab_file)
     model_dir.check_vocabulary_size(identify(vocabulary), encoder)
     for checkpoint in (tf.train.latest_checkpoint(folder), run.init_checkpoint):

@@ -19,8 +19,12 @@ from albert.evaluation.held_out import (
     read_history,
     stop_without_gain,
 )
-from albert.modeling.config import AlbertConfig, load_albert_config
-from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
+from albert.modeling.config import EncoderConfig, check_segments
+from albert.modeling.encoder import (
+    EncoderBuilder,
+    load_encoder_config,
+    make_encoder_builder,
+)
 from albert.records.damage import find_readable
 from albert.records.inspection import ExpectedRecords, Inspection, check_records
 from albert.tasks.pretraining.config import (
@@ -40,7 +44,7 @@ from albert.training.stopping import Stopped, StopRequest, run_until_signal
 
 
 def inspect_records(
-    config: PretrainingConfig, files: PretrainingFiles, model: AlbertConfig
+    config: PretrainingConfig, files: PretrainingFiles, model: EncoderConfig
 ) -> tuple[Inspection, dict]:
     """Compare all records with the flags; return what they are, and readable ones.
 
@@ -58,6 +62,7 @@ def inspect_records(
     )
     found = check_records(names, expected, readable, config.skip_corrupt_records)
     model_dir.check_length(found.max_seq_length, model)
+    check_segments(model, 2)  # of a sentence pair
     return found, readable
 
 
@@ -78,7 +83,7 @@ class _Run(NamedTuple):
     train_data: RecordSource
     eval_data: RecordSource
     build_encoder: EncoderBuilder
-    model: AlbertConfig
+    model: EncoderConfig
     vocabulary: Optional[VocabularyId]
     files: PretrainingFiles
     config: PretrainingConfig
@@ -256,7 +261,7 @@ def run_experiment(
     if held_out.eval_every_steps is not None and not files.eval_files:
         raise UserError("eval_every_steps needs held-out records: --eval_input_file")
     training = checkpoints.resolve_init(training)
-    model = load_albert_config(files.config_file, "bert_config_file")
+    model = load_encoder_config(files.config_file, "bert_config_file")
     set_up_devices(replicas, join=config.do_train and not has_ended(training))
     found, readable = inspect_records(config, files, model)
     lengths = (found.max_seq_length, found.max_predictions_per_seq)

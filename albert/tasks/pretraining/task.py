@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from albert.modeling import heads, layers
-from albert.modeling.config import AlbertConfig
+from albert.modeling.config import EncoderConfig
 from albert.records import features as records
 from albert.tasks.pretraining.input import trim
 from albert.training.task import (
@@ -32,7 +32,7 @@ class PretrainingTask(Task):
 
     def __init__(
         self,
-        config: AlbertConfig,
+        config: EncoderConfig,
         max_seq_length: int,
         max_predictions_per_seq: int,
         length_buckets: bool = True,
