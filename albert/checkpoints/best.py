@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -15,6 +16,15 @@ from albert.checkpoints import variables as checkpoints
 
 BEST_FOLDER = "best"
 _BEST_RECORD = "best.json"
+
+
+def rank(value: float, loss: float, higher_is_better: bool) -> tuple[float, float]:
+    """Return what sorts evaluations, the best one first: of equal values, by loss.
+
+    An F1 of 0, as early in training or without an entity to be found, tells nothing;
+    the loss still does.
+    """
+    return (-value if higher_is_better else value, loss)
 
 
 class BestCheckpoint:
@@ -43,7 +53,7 @@ class BestCheckpoint:
         self._companions = tuple(companions)
         self._folder = os.path.join(folder, BEST_FOLDER)
         self._metric = metric
-        self._sign = 1.0 if higher_is_better else -1.0
+        self._higher_is_better = higher_is_better
         self._keep = keep
         self._record_file = os.path.join(self._folder, _BEST_RECORD)
         self._records: list[Mapping[str, Any]] = []  # the best one first
@@ -69,8 +79,12 @@ class BestCheckpoint:
     def offer(self, checkpoint: str, step: int, results: Mapping[str, float]) -> bool:
         """Copy `checkpoint` if it is among the best; say whether it is the best.
 
-        Of equal ones the earlier is the better. A checkpoint of a step that is kept
-        already (a run resumed before it) replaces that one.
+        Of equal ones that of the lower loss is the better, then the earlier one. A
+        checkpoint of a step that is kept already (a run resumed before it) replaces
+        that one.
+
+        Args:
+            results: the metric, and "loss" if there is one.
         """
         value = float(results[self._metric])
         record = {
@@ -78,9 +92,11 @@ class BestCheckpoint:
             "step": int(step),
             "metric": self._metric,
             "value": value,
+            "loss": float(results.get("loss", -math.inf)),
         }
         others = [r for r in self._records if r["step"] != step]
-        ranked = sorted([*others, record], key=lambda r: -self._sign * r["value"])
+        ranked = sorted([*others, record], key=self._rank)
+        self._warn_of_tie(ranked, record)
         kept = ranked[: self._keep]
         if record not in kept:
             return False
@@ -93,6 +109,27 @@ class BestCheckpoint:
             return False
         logging.info("Best %s so far: %.4f at step %d", self._metric, value, step)
         return True
+
+    def _rank(self, record: Mapping[str, Any]) -> tuple[float, float]:
+        # Records made before losses were kept: the earlier one stays the better.
+        loss = record.get("loss", -math.inf)
+        return rank(record["value"], loss, self._higher_is_better)
+
+    def _warn_of_tie(
+        self, ranked: Sequence[Mapping[str, Any]], record: Mapping[str, Any]
+    ) -> None:
+        """Say so where the loss decided between the best checkpoints."""
+        first, second = ranked[0], ranked[1] if len(ranked) > 1 else None
+        if self._metric == "loss" or second is None or record not in (first, second):
+            return
+        if first["value"] == second["value"]:
+            logging.warning(
+                "%s is %.4f at step %d as at step %d: the lower loss decides",
+                self._metric,
+                record["value"],
+                first["step"],
+                second["step"],
+            )
 
     def _copy(self, checkpoint: str, name: str) -> None:
         os.makedirs(self._folder, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Evaluating checkpoints, and keeping the best one."""
+"""Evaluating checkpoints."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class CheckpointEvaluator:
     def evaluate(
         self, checkpoint: str, stop: Optional[StopRequest] = None
     ) -> dict[str, float]:
-        """Return the task's metrics and the checkpoint's "global_step".
+        """Return the task's metrics and the checkpoint's "global_step", if it has one.
 
         Raises:
             EvaluationStopped: `stop` was asked before the last batch.
@@ -115,15 +115,22 @@ class CheckpointEvaluator:
         if stop is not None:
             batches = _until_asked(batches, stop)
         results = dict(self._task.score(batches, self._data))
-        names = checkpoints.read_shapes(checkpoint)
-        step = checkpoints.GLOBAL_STEP
-        if step in names:
-            results[step] = int(checkpoints.read_variables(checkpoint, [step])[step])
+        step = read_step(checkpoint)
+        if step is not None:
+            results[checkpoints.GLOBAL_STEP] = step
         return results
 
     def close(self) -> None:
         """Free the session."""
         self._session.close()
+
+
+def read_step(checkpoint: str) -> Optional[int]:
+    """Return the global step of a checkpoint, None for an export, which has none."""
+    name = checkpoints.GLOBAL_STEP
+    if name not in checkpoints.read_shapes(checkpoint):
+        return None
+    return int(checkpoints.read_variables(checkpoint, [name])[name])
 
 
 def write_results(path: str, results: Mapping[str, float]) -> None:

@@ -13,17 +13,18 @@ import tensorflow as tf
 from absl import logging
 
 from albert.base import files
+from albert.checkpoints import guard
 from albert.checkpoints import variables as checkpoints
-from albert.checkpoints.best import BestCheckpoint
+from albert.checkpoints.best import BestCheckpoint, rank
 from albert.evaluation.config import HeldOutConfig
 from albert.evaluation.evaluator import CheckpointEvaluator, EvaluationStopped
 from albert.training.stopping import StopRequest
+from albert.training.task import Metric
 
 v1 = tf.compat.v1
 
 EVAL_FOLDER = "eval"
 HISTORY_FILE = "history.json"
-BEST_METRIC = "loss"  # the lower the better
 
 History = Sequence[Mapping[str, Any]]
 
@@ -33,13 +34,16 @@ def cut_history(history: History, step: int) -> list[Mapping[str, Any]]:
     return [entry for entry in history if entry[checkpoints.GLOBAL_STEP] <= step]
 
 
-def evaluations_without_gain(history: History) -> int:
+def evaluations_without_gain(history: History, metric: Metric) -> int:
     """Return how many evaluations came after the best one; 0 without any.
 
-    Of equal ones the first is the best.
+    See `checkpoints.best.rank`; of equal ones the first is the best.
     """
-    values = [entry[BEST_METRIC] for entry in history]
-    return len(values) - 1 - values.index(min(values)) if values else 0
+    ranks = [
+        rank(entry[metric.name], entry["loss"], metric.higher_is_better)
+        for entry in history
+    ]
+    return len(ranks) - 1 - ranks.index(min(ranks)) if ranks else 0
 
 
 def read_history(output_dir: str) -> list[Mapping[str, Any]]:
@@ -52,17 +56,23 @@ def read_history(output_dir: str) -> list[Mapping[str, Any]]:
 
 
 def stop_without_gain(
-    history: History, patience: Optional[int], best: Optional[str], stop: StopRequest
+    history: History,
+    metric: Metric,
+    patience: Optional[int],
+    best: Optional[str],
+    stop: StopRequest,
 ) -> None:
     """Ask to stop where the evaluations had no gain for `patience` times, if given.
 
     Args:
+        metric: which evaluation is the best.
         best: the checkpoint with the best value, for the message.
     """
-    waited = evaluations_without_gain(history)
+    waited = evaluations_without_gain(history, metric)
     if patience is not None and waited >= patience:
+        moved = "risen" if metric.higher_is_better else "fallen"
         stop.ask(
-            f"early stopping: {BEST_METRIC} on held-out data has not fallen for "
+            f"early stopping: {metric.name} on held-out data has not {moved} for "
             f"{waited} evaluations (early_stopping_patience {patience}); the best "
             f"checkpoint is {best}"
         )
@@ -78,6 +88,9 @@ class HeldOutEvaluation:
         output_dir: str,
         num_train_steps: int,
         stop: StopRequest,
+        metric: Metric,
+        companions: Sequence[str] = guard.COMPANIONS,
+        logged: Sequence[str] = (),
     ):
         """Take up what earlier runs in `output_dir` measured.
 
@@ -89,17 +102,23 @@ class HeldOutEvaluation:
             output_dir: the model directory.
             num_train_steps: the last step, evaluated too.
             stop: is asked to end training; ends an evaluation that is under way.
+            metric: which checkpoint is the best; see `Task.best_metric`.
+            companions: what is kept beside the best checkpoint.
+            logged: the metrics shown in the log; empty for all.
         """
         self._make_evaluator = make_evaluator
         self._evaluator: Optional[CheckpointEvaluator] = None
         self._config = config
+        self._output_dir = output_dir
         self._folder = os.path.join(output_dir, EVAL_FOLDER)
         self._num_train_steps = num_train_steps
         self._stop = stop
+        self._metric = metric
+        self._logged = tuple(logged)
         self._best = BestCheckpoint(
             output_dir,
-            BEST_METRIC,
-            higher_is_better=False,
+            *metric,
+            companions=companions,
             keep=config.keep_best_checkpoints,
         )
         self._history_file = os.path.join(self._folder, HISTORY_FILE)
@@ -131,10 +150,21 @@ class HeldOutEvaluation:
         files.write_json(self._history_file, self._history)
         self._stop_without_gain()
 
+    def make_up(self) -> None:
+        """Evaluate the newest checkpoint if an earlier run was stopped before it did.
+
+        To be called when training has nothing left to do.
+        """
+        newest = tf.train.latest_checkpoint(self._output_dir)
+        step = checkpoints.latest_step(self._output_dir)
+        if newest is not None and not self._stop.asked:
+            self.after_checkpoint(newest, step)
+
     def _report(self, results: Mapping[str, float], step: int) -> None:
         """Log the results and write them to the event file."""
         values = {k: v for k, v in results.items() if k != checkpoints.GLOBAL_STEP}
-        words = ", ".join(f"{name} {values[name]:.4f}" for name in sorted(values))
+        shown = self._logged or sorted(values)
+        words = ", ".join(f"{name} {values[name]:.4f}" for name in shown)
         logging.info("Step %d on held-out data: %s", step, words)
         summary = v1.Summary(
             value=[v1.Summary.Value(tag=n, simple_value=v) for n, v in values.items()]
@@ -146,4 +176,5 @@ class HeldOutEvaluation:
 
     def _stop_without_gain(self) -> None:
         patience = self._config.early_stopping_patience
-        stop_without_gain(self._history, patience, self._best.path, self._stop)
+        best = self._best.path
+        stop_without_gain(self._history, self._metric, patience, best, self._stop)

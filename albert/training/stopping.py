@@ -95,7 +95,9 @@ def run_until_signal(
     """
     with signals_ask(stop):
         step = run(stop)
-    if stop.reason in (*SIGNAL_NAMES, PEER_STOPS) and step < num_train_steps:
+    # After the last step an evaluation may be left to the next run.
+    by_peer = stop.reason == PEER_STOPS and step < num_train_steps
+    if stop.reason in SIGNAL_NAMES or by_peer:
         return Stopped(stop.reason, step, num_train_steps, output_dir)
     if stop.asked:
         logging.info("Training ended at step %d: %s", step, stop.reason)

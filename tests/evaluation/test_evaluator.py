@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import numpy as np
@@ -152,6 +153,19 @@ def test_lower_can_be_better(tmp_path):
     assert best.offer(make_checkpoint(tmp_path, 1), 1, {"loss": 2.0})
     assert not best.offer(make_checkpoint(tmp_path, 2), 2, {"loss": 3.0})
     assert best.offer(make_checkpoint(tmp_path, 3), 3, {"loss": 1.0})
+
+
+def test_of_equal_values_the_lower_loss_is_the_best_and_that_is_said(tmp_path, caplog):
+    logging.getLogger("absl").propagate = True
+    best = BestCheckpoint(str(tmp_path), "f")
+    kept = [
+        best.offer(make_checkpoint(tmp_path, step), step, {"f": 0.0, "loss": loss})
+        for step, loss in ((1, 3.0), (2, 2.0), (3, 2.5), (4, 2.0))
+    ]
+    assert kept == [True, True, False, False]
+    assert best.step == 2
+    assert "f is 0.0000 at step 2 as at step 1: the lower loss decides" in caplog.text
+    assert best.offer(make_checkpoint(tmp_path, 5), 5, {"f": 0.1, "loss": 9.0})
 
 
 def test_results_are_sorted_lines(tmp_path):

@@ -14,6 +14,7 @@ from albert.evaluation import held_out
 from albert.evaluation.config import HeldOutConfig
 from albert.evaluation.evaluator import EvaluationStopped
 from albert.training.stopping import StopRequest
+from albert.training.task import Metric
 
 v1 = tf.compat.v1
 
@@ -30,6 +31,8 @@ class ScriptedEvaluator:
             raise EvaluationStopped
         self.steps.append(int(checkpoint.rsplit("-", 1)[1]))
         loss = next(self._losses)
+        if isinstance(loss, tuple):
+            return {"f": loss[0], "loss": loss[1], "global_step": 0}
         return {"loss": loss, "masked_lm_accuracy": 1 / loss, "global_step": 0}
 
 
@@ -42,17 +45,25 @@ def write_checkpoint(folder, step):
     return prefix
 
 
-def run(folder, losses, steps, stop=None, num_train_steps=1000, **config):
-    """Offer the checkpoints of some steps; return the steps evaluated and `stop`."""
-    stop = StopRequest() if stop is None else stop
-    evaluator = ScriptedEvaluator(losses)
-    evaluation = held_out.HeldOutEvaluation(
+LOSS, F1 = Metric("loss", False), Metric("f", True)
+
+
+def watch(folder, evaluator, stop, num_train_steps=1000, metric=LOSS, **config):
+    return held_out.HeldOutEvaluation(
         lambda: evaluator,
         HeldOutConfig(**{"eval_every_steps": 10, **config}),
         str(folder),
         num_train_steps,
         stop,
+        metric,
     )
+
+
+def run(folder, losses, steps, stop=None, **settings):
+    """Offer the checkpoints of some steps; return the steps evaluated and `stop`."""
+    stop = StopRequest() if stop is None else stop
+    evaluator = ScriptedEvaluator(losses)
+    evaluation = watch(folder, evaluator, stop, **settings)
     for step in steps:
         if stop.asked:
             break
@@ -155,17 +166,48 @@ def test_patience_outlives_a_restart(tmp_path):
 
 def test_an_evaluation_under_way_ends_when_asked_to_stop(tmp_path):
     stop = StopRequest()
-    evaluation = held_out.HeldOutEvaluation(
-        lambda: ScriptedEvaluator([1]),
-        HeldOutConfig(eval_every_steps=10),
-        str(tmp_path),
-        1000,
-        stop,
-    )
+    evaluation = watch(tmp_path, ScriptedEvaluator([1]), stop)
     stop.ask("SIGTERM")
     evaluation.after_checkpoint(write_checkpoint(tmp_path, 10), 10)
     assert not (tmp_path / "eval").exists()
     assert run(tmp_path, [2], [10])[0] == [10]
+
+
+def test_a_metric_that_rises_names_the_best_and_ends_a_run(tmp_path):
+    results = [(0.5, 3), (0.7, 4), (0.6, 1), (0.7, 5)]
+    seen, stop = run(
+        tmp_path, results, [10, 20, 30, 40], metric=F1, early_stopping_patience=2
+    )
+    assert seen == [10, 20, 30, 40]
+    assert kept_steps(tmp_path) == [20]
+    assert "f on held-out data has not risen for 2 evaluations" in stop.reason
+
+
+def test_of_equal_values_a_lower_loss_is_a_gain(tmp_path):
+    results = [(0.0, 3), (0.0, 2), (0.0, 1), (0.0, 2)]
+    _, stop = run(
+        tmp_path, results, [10, 20, 30, 40], metric=F1, early_stopping_patience=2
+    )
+    assert kept_steps(tmp_path) == [30]
+    assert not stop.asked
+
+
+def test_a_last_evaluation_that_was_cut_is_made_up_for(tmp_path):
+    stop = StopRequest()
+    first = watch(tmp_path, ScriptedEvaluator([1]), stop, num_train_steps=10)
+    stop.ask("SIGTERM")
+    first.after_checkpoint(write_checkpoint(tmp_path, 10), 10)
+    first.make_up()  # this run is to end
+    assert not (tmp_path / "best").exists()
+    evaluator = ScriptedEvaluator([2])
+    for _ in range(2):  # once is enough
+        watch(tmp_path, evaluator, StopRequest(), num_train_steps=10).make_up()
+    assert evaluator.steps == [10]
+    assert kept_steps(tmp_path) == [10]
+
+
+def test_nothing_is_made_up_for_before_the_first_checkpoint(tmp_path):
+    watch(tmp_path, None, StopRequest()).make_up()
 
 
 @pytest.mark.parametrize(

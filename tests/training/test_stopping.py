@@ -8,7 +8,12 @@ import signal
 import pytest
 
 from albert.base.signals import Terminated, sigterm_raises
-from albert.training.stopping import StopRequest, signals_ask
+from albert.training.stopping import (
+    PEER_STOPS,
+    StopRequest,
+    run_until_signal,
+    signals_ask,
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -40,6 +45,25 @@ def test_the_first_reason_counts():
     stop.ask("one")
     stop.ask("another")
     assert stop.reason == "one"
+
+
+@pytest.mark.parametrize(
+    ("reason", "step", "stopped"),
+    [
+        ("SIGTERM", 5, True),
+        ("SIGTERM", 9, True),  # the evaluation of the last step is left
+        (PEER_STOPS, 5, True),
+        (PEER_STOPS, 9, False),
+        ("early stopping", 5, False),
+    ],
+)
+def test_a_run_that_a_signal_ended_is_told_from_one_that_is_done(reason, step, stopped):
+    def work(stop):
+        stop.ask(reason)
+        return step
+
+    found = run_until_signal(work, StopRequest(), 9, "model")
+    assert (found is not None) == stopped
 
 
 def test_sigterm_raises_where_there_is_nothing_to_save():

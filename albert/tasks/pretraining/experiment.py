@@ -179,6 +179,7 @@ def _watch_held_out(run: _Run, stop: StopRequest) -> Optional[HeldOutEvaluation]
         run.training.output_dir,
         run.training.num_train_steps,
         stop,
+        run.task.best_metric,
     )
 
 
@@ -196,14 +197,15 @@ def _train(run: _Run) -> Optional[Stopped]:
         """Stop where another machine has evaluated without gain for long."""
         patience = run.held_out.early_stopping_patience
         best = os.path.join(output_dir, BEST_FOLDER)
-        stop_without_gain(read_history(output_dir), patience, best, stop)
+        history = read_history(output_dir)
+        stop_without_gain(history, run.task.best_metric, patience, best, stop)
 
     def work(stop: StopRequest) -> int:
         if run.is_evaluator:
             return follow_training(output_dir, last_step, held_out, stop)
         look_at_history()
         after = look_at_history if held_out is None else held_out.after_checkpoint
-        return train(
+        step = train(
             run.task,
             run.train_data,
             run.build_encoder,
@@ -212,6 +214,9 @@ def _train(run: _Run) -> Optional[Stopped]:
             after,
             stop,
         )
+        if held_out is not None:
+            held_out.make_up()
+        return step
 
     return run_until_signal(work, stop, last_step, output_dir)
 
