@@ -84,9 +84,10 @@ def commands(document):
         for block in shell_blocks(document)
         for line in block.replace("\\\n", " ").splitlines()
     ]
-    spans = [s for s in code_spans(document) if re.match(r"(python3|bash) \S", s)]
-    split = (shlex.split(line, comments=True) for line in [*lines, *spans])
-    return [words for words in split if words]
+    lines += [s for s in code_spans(document) if re.match(r"(until )?\w+ \S+", s)]
+    lines = [re.sub(r"^until |; do .*", "", line) for line in lines]
+    lines = [line for line in lines if re.match(r"(python3|bash) \S", line)]
+    return [shlex.split(line, comments=True) for line in lines]
 
 
 def imported_from(tree):
@@ -199,8 +200,6 @@ def test_blocks_name_their_language(document):
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_commands_name_scripts_that_exist_and_flags_that_these_have(document):
     for words in commands(document):
-        if words[0] not in ("python3", "bash") or len(words) < 2:
-            continue
         if words[:3] == ["python3", "-m", "pytest"]:
             wanted = [word for word in words[3:] if word.startswith("tests/")]
         elif words[1].startswith("-"):
