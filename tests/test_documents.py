@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import importlib
 import pathlib
@@ -12,6 +13,7 @@ import shlex
 import pytest
 
 from albert.base.settings import list_settings
+from albert.modeling.config import EncoderConfig
 from tests.beam_kit import PIPELINE_OPTIONS
 from tests.beam_kit import SCRIPT as BEAM_SCRIPT
 from tests.test_imports import MAY_IMPORT
@@ -291,3 +293,16 @@ def test_the_table_of_floors_is_the_one_that_is_tested():
             assert set(re.findall(r"`(\w+)`", allowed)) == set(MAY_IMPORT[folder])
         seen.append(folder)
     assert seen == list(MAY_IMPORT)
+
+
+def config_keys(config_class=EncoderConfig):
+    """Return the keys of a configuration and of all that derive from it."""
+    keys = {field.name for field in dataclasses.fields(config_class)}
+    return keys.union(*map(config_keys, config_class.__subclasses__()))
+
+
+def test_the_table_of_configurations_holds_every_key():
+    part = read("docs/formats.md").split("\n## Configurations\n")[1]
+    rows = re.findall(r"^\| (`[^|]*) \|", part.split("\n## ")[0], re.MULTILINE)
+    named = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
+    assert named == config_keys() | {"architecture"}
