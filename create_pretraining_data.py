@@ -134,7 +134,7 @@ flags.DEFINE_bool(
     "check_only",
     False,
     "Read all input, report documents, sentences, lengths, [UNK], duplicates and what "
-    "looks wrong, and write nothing.",
+    "looks wrong, and write nothing; --output_file is not needed.",
 )
 
 
@@ -160,7 +160,8 @@ def make_config(extra_files: list[str]) -> PretrainingDataConfig:
         if name not in ("input_file", "output_file")
     }
     inputs = files.expand_globs([FLAGS.input_file, *extra_files], "input_file")
-    outputs = [name.strip() for name in FLAGS.output_file.split(",") if name.strip()]
+    names = map(str.strip, (FLAGS.output_file or "").split(","))
+    outputs = [name for name in names if name]
     return PretrainingDataConfig(tuple(inputs), tuple(outputs), **values)
 
 
@@ -197,5 +198,5 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["input_file", "output_file", "vocab_file"])
+    flags.mark_flags_as_required(["input_file", "vocab_file"])
     cli.run_main(main)

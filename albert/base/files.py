@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import zlib
-from typing import IO, Any, Iterator, Sequence
+from typing import IO, Any, Callable, Iterator, Sequence
 
 from albert.base import settings
 from albert.base.errors import UserError
@@ -142,11 +142,18 @@ def say_what_is_damaged(path: str) -> Iterator[None]:
         raise UserError(f"{path} is damaged or cut short: {error}") from error
 
 
-def read_lines(path: str) -> Iterator[str]:
+def read_lines(
+    path: str, advance: Callable[[int], object] = lambda size: None
+) -> Iterator[str]:
     r"""Yield the lines of a UTF-8 text file, plain or gzip, without their line ends.
 
     Lines end at `\n` or `\r\n` alone: characters that Unicode or Python calls line
     ends (U+2028, form feed) stay text. A byte order mark at the start is dropped.
+
+    Args:
+        path: the file.
+        advance: called with how many bytes of the file, as it is stored, were read
+            since the last call; in all its size, or a little less under gzip.
 
     Raises:
         UserError: a line is not UTF-8; the message names file and line. A gzip file
@@ -154,7 +161,12 @@ def read_lines(path: str) -> Iterator[str]:
         OSError: the file cannot be opened or read.
     """
     with open_binary(path) as file, say_what_is_damaged(path):
+        stored = getattr(file, "fileobj", None)  # what gzip unpacks
+        done = 0
         for number, line in enumerate(file, start=1):
+            size = len(line) if stored is None else stored.tell() - done
+            advance(size)
+            done += size
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:

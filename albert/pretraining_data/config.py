@@ -10,6 +10,7 @@ from absl import logging
 
 from albert.base.checks import check_choice, check_range
 from albert.base.errors import UserError
+from albert.pretraining_data.sharding import MOST_SHARDS
 from albert.text.word_segmentation import MARKERS, SEGMENTERS
 
 COMPRESSIONS = ("none", "gzip")
@@ -31,7 +32,8 @@ class PretrainingDataConfig:
 
     Attributes:
         input_file: text files: one sentence a line, a blank line between documents.
-        output_file: TFRecord files, which the instances go to in turn.
+        output_file: TFRecord files, which the instances go to in turn; empty where
+            nothing is to be made.
         vocab_file: the vocabulary, one token a line.
         do_lower_case: whether to lower-case the text and strip its accents.
         do_whole_word_mask: whether to mask the tokens of a word together.
@@ -90,13 +92,14 @@ class PretrainingDataConfig:
         check_range("short_seq_prob", self.short_seq_prob, 0, 1)
         check_choice("segmenter", self.segmenter, SEGMENTERS)
         check_choice("whole_word_spans", self.whole_word_spans, tuple(MARKERS))
-        check_range("num_shards", 1 if self.num_shards is None else self.num_shards, 1)
+        shards = 1 if self.num_shards is None else self.num_shards
+        check_range("num_shards", shards, 1, MOST_SHARDS)
         check_range("shard_size_mb", self.shard_size_mb, 0, low_open=True)
         check_choice("output_compression", self.output_compression, COMPRESSIONS)
         if self.jieba_user_dict and self.non_chinese:
             raise UserError("jieba_user_dict has no use with non_chinese: drop one")
-        if not self.input_file or not self.output_file:
-            raise UserError("input_file and output_file must each name a file")
+        if not self.input_file:
+            raise UserError("--input_file must be given")
         object.__setattr__(self, "max_predictions_per_seq", self._check_predictions())
 
     def _check_predictions(self) -> int:

@@ -131,6 +131,10 @@ def describe_corpus(counts: CorpusCounts) -> Sequence[str]:
         words = text.unknown_words.most_common(20)
         listed = ", ".join(f"{word[:60]} {count:,}" for word, count in words)
         lines.append(f"{share:.3%} of the tokens are [UNK]: {listed or 'none'}")
+        lines.append(
+            f"{text.truncated_sentences:,} sentences are longer than an instance and "
+            "would be truncated"
+        )
     lines.append(f"{counts.duplicates:,} duplicate documents")
     problems = find_problems(counts)
     return [*lines, *(f"looks wrong: {problem}" for problem in problems)]

@@ -14,6 +14,7 @@ import numpy as np
 
 from albert.base import files
 from albert.pretraining_data.config import PretrainingDataConfig
+from albert.pretraining_data.pairing import NUM_SPECIAL_TOKENS
 from albert.text.tokenization import Tokenizer
 from albert.text.user_dictionary import read_user_dictionary
 from albert.text.vocabulary import CONTINUATION, UNK, Vocabulary
@@ -57,6 +58,7 @@ class TextCounts:
         sentences, tokens: of all documents.
         unknown_tokens: tokens that are [UNK].
         unknown_words: word -> how often it became [UNK].
+        truncated_sentences: those of more tokens than an instance has room for.
     """
 
     documents: int = 0
@@ -66,6 +68,7 @@ class TextCounts:
     tokens: int = 0
     unknown_tokens: int = 0
     unknown_words: Counter = dataclasses.field(default_factory=Counter)
+    truncated_sentences: int = 0
 
     def add(self, other: TextCounts) -> None:
         """Add the counts of another part of the text."""
@@ -107,15 +110,13 @@ def read_lines(
 
     Args:
         paths: UTF-8 text files.
-        advance: called with the size of each line, about its bytes, for a progress bar.
+        advance: see `files.read_lines`.
 
     Raises:
         UserError: a line is not UTF-8; the message names file and line.
     """
     for path in paths:
-        for line in files.read_lines(path):
-            advance(len(line.encode()) + 1)
-            yield line
+        yield from files.read_lines(path, advance)
 
 
 def _load_segmenter(config: PretrainingDataConfig) -> Cut:
@@ -140,6 +141,7 @@ class DocumentEncoder:
         self._is_piece = np.array(
             [token.startswith(CONTINUATION) for token in vocabulary.tokens]
         )
+        self._max_tokens = config.max_seq_length - NUM_SPECIAL_TOKENS
 
     def encode(self, lines: Iterable[str]) -> tuple[Optional[Document], TextCounts]:
         """Return the document that `lines` make, None if none of them has a token."""
@@ -158,6 +160,7 @@ class DocumentEncoder:
             tokens=len(ids),
             unknown_tokens=sum(unknown.values()),
             unknown_words=unknown,
+            truncated_sentences=sum(n > self._max_tokens for n in lengths),
         )
         return Document(ids, marked, joins, lengths), counts
 

@@ -13,6 +13,9 @@ import os
 import random
 from typing import Iterable, Iterator, NamedTuple, Optional, Sequence
 
+from albert.base.errors import UserError
+
+MOST_SHARDS = 99_999  # what the five digits of a file's name can count
 _MEGABYTE = 1_000_000
 
 
@@ -30,10 +33,22 @@ class Shard(NamedTuple):
 def count_shards(
     text_bytes: int, num_shards: Optional[int], shard_size_mb: float
 ) -> int:
-    """Return `num_shards`, or without it how many shards of that size hold the text."""
+    """Return `num_shards`, or without it how many shards of that size hold the text.
+
+    Raises:
+        UserError: there would be more than `MOST_SHARDS`.
+    """
     if num_shards is not None:
         return num_shards
-    return max(1, math.ceil(text_bytes / (shard_size_mb * _MEGABYTE)))
+    count = max(1, math.ceil(text_bytes / (shard_size_mb * _MEGABYTE)))
+    if count > MOST_SHARDS:
+        least = text_bytes / _MEGABYTE / MOST_SHARDS
+        raise UserError(
+            f"shard_size_mb must be at least {least:.2g} "
+            f"for {text_bytes:,} bytes of text, got {shard_size_mb:g}: there can be "
+            f"{MOST_SHARDS:,} shards at most"
+        )
+    return count
 
 
 def name_shard(path: str, shard: Shard) -> str:

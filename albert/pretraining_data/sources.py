@@ -68,8 +68,7 @@ def split_sentences(text: str) -> list[str]:
 def _read_json_documents(
     path: str, text_field: str, advance: Callable[[int], object]
 ) -> Iterator[list[str]]:
-    for number, line in enumerate(files.read_lines(path), start=1):
-        advance(len(line.encode()) + 1)
+    for number, line in enumerate(files.read_lines(path, advance), start=1):
         if not line.strip():
             continue
         where = f"{path}: line {number}"
@@ -99,7 +98,7 @@ def read_documents(
             between documents and one may go on from a file to the next; with
             `text_field`, each line is a JSON object and a document.
         text_field: the field of the text, or None for plain text.
-        advance: called with the size of each line, about its bytes.
+        advance: see `files.read_lines`.
 
     Raises:
         UserError: a line is not UTF-8 or not as described, with file and line.

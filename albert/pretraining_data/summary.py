@@ -84,6 +84,7 @@ def make_counts(
         "documents": text.documents,
         "sentences": text.sentences,
         "tokens": text.tokens,
+        "truncated_sentences": text.truncated_sentences,
         "documents_without_instances": {
             "single_sentence": text.single_sentence_documents,
             "no_tokens": text.empty_documents,
@@ -170,6 +171,11 @@ def describe_counts(counts: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{fallen['positions']:,} labels ({fallen['share']:.3%}) are bare, for the "
             "vocabulary lacks their ## form: " + _list_items(fallen["most_frequent"])
+        )
+    if counts["truncated_sentences"]:
+        lines.append(
+            f"{counts['truncated_sentences']:,} sentences are longer than an instance "
+            "and were truncated: split them, or raise --max_seq_length"
         )
     if 2 * barren["single_sentence"] > counts["documents"]:
         lines.append(

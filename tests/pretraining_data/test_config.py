@@ -89,8 +89,8 @@ def test_one_flag_lets_berts_customary_numbers_through(caplog):
             "max_predictions_per_seq must be at least 1 and at most 128, got 129",
         ),
         ({"max_seq_length": 6, "masked_lm_prob": 0.1}, "= 0: no token would be masked"),
-        ({"input_file": ()}, "must each name a file"),
-        ({"output_file": ()}, "must each name a file"),
+        ({"input_file": ()}, "--input_file must be given"),
+        ({"num_shards": 10**9}, "num_shards must be at least 1 and at most 99999"),
     ],
 )
 def test_values_out_of_range_are_named(values, message):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import os
 import subprocess
 import sys
@@ -67,20 +69,54 @@ def test_nothing_is_wrong_with_good_text(tmp_path):
     assert corpus_report.find_problems(counts) == []
 
 
+def test_sentences_too_long_for_an_instance_are_counted(tmp_path):
+    """128 tokens less [CLS] and two [SEP]: 125 fit, 126 do not."""
+    counts = count(tmp_path, f"{'一' * 125}\n{'一' * 126}\n{'一' * 300}\n")
+    lines = corpus_report.describe_corpus(counts)
+    assert "2 sentences are longer than an instance and would be truncated" in lines
+
+
+@pytest.mark.parametrize("text_field", [None, "text"])
+def test_progress_on_gzip_ends_at_the_size_of_the_files(
+    tmp_path, monkeypatch, text_field
+):
+    line = '{"text": "一二。"}' if text_field else "一二。"
+    for name in ("a.gz", "b.gz"):
+        with gzip.open(tmp_path / name, "wt", encoding="utf-8") as file:
+            file.write(f"{line}\n" * 50_000)
+    seen = []
+
+    @contextlib.contextmanager
+    def show(title, total, unit):
+        seen.append(total)
+        yield seen.append
+
+    monkeypatch.setattr(corpus_report, "show_progress", show)
+    (tmp_path / "vocab.txt").write_text("\n".join(SPECIAL_TOKENS) + "\n")
+    inputs = tuple(str(tmp_path / name) for name in ("a.gz", "b.gz"))
+    vocabulary = str(tmp_path / "vocab.txt")
+    config = PretrainingDataConfig(inputs, (), vocabulary, text_field=text_field)
+    corpus_report.count_corpus(config)
+    total, *steps = seen
+    assert total == sum(map(os.path.getsize, inputs))
+    assert 0.9 * total < sum(steps) <= total
+
+
 def test_check_only_reports_and_writes_nothing(repo, testdata, tmp_path):
     own = testdata / "pretraining_data"
     done = subprocess.run(
         [
             *(sys.executable, str(repo / "create_pretraining_data.py")),
             f"--input_file={own / 'abstracts.txt'}",
-            f"--output_file={tmp_path / 'x.tfrecord'}",
             f"--vocab_file={own / 'vocab.txt'}",
             "--check_only",
         ],
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         encoding="utf-8",
         timeout=120,
+        env={**os.environ, "PYTHONPATH": str(repo)},
     )
     assert done.returncode == 0, done.stderr
     assert "12 documents" in done.stdout

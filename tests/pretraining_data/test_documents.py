@@ -72,7 +72,7 @@ def test_a_document_goes_on_in_the_next_file(tmp_path):
     sizes = []
     lines = documents.read_lines([str(tmp_path / n) for n in "123"], sizes.append)
     assert list(documents.split_documents(lines)) == [["一"], ["二", "三"], ["四"]]
-    assert sum(sizes) == 4 + 1 + 4 + 4 + 1 + 4  # a line end is counted at a file's end
+    assert sum(sizes) == 8 + 4 + 5
 
 
 def test_a_line_that_is_not_utf8_is_named(tmp_path):

@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from albert.base.errors import UserError
 from albert.pretraining_data import sharding
 from albert.pretraining_data.sharding import Shard
 
@@ -24,6 +25,13 @@ from albert.pretraining_data.sharding import Shard
 )
 def test_shards_follow_from_their_number_or_size(text_bytes, num_shards, size, count):
     assert sharding.count_shards(text_bytes, num_shards, size) == count
+
+
+def test_a_size_that_makes_more_shards_than_names_can_count_is_refused():
+    """1e9 bytes in 1e-9 MB each would be 1e12 shards, listed one by one."""
+    message = "shard_size_mb must be at least 0.01 for 1,000,000,000 bytes of text, got"
+    with pytest.raises(UserError, match=message):
+        sharding.count_shards(10**9, None, 1e-9)
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def test_counts_of_the_metadata():
         "documents": 5,
         "sentences": 20,
         "tokens": 1000,
+        "truncated_sentences": 0,
         "documents_without_instances": {"single_sentence": 2, "no_tokens": 1},
         "instances": 2,
         "instance_tokens": 22,
@@ -127,6 +128,13 @@ def test_counts_in_words():
     ):
         assert part in lines
     assert "most documents" not in lines
+
+
+def test_truncated_sentences_are_named():
+    counts = make_counts(TextCounts(5, 0, 0, 9, 100, truncated_sentences=1234))
+    assert counts["truncated_sentences"] == 1234
+    lines = "\n".join(summary.describe_counts(counts))
+    assert "1,234 sentences are longer than an instance and were truncated" in lines
 
 
 def test_a_text_of_single_sentences_gets_a_hint():

@@ -67,6 +67,8 @@ def plan_run(
     Raises:
         UserError: vocabulary, input or output are not usable.
     """
+    if not config.output_file:
+        raise UserError("--output_file must be given")
     check_outputs(config, check_file=check_file)
     vocabulary = load_vocabulary(config.vocab_file)
     words_sha256 = None

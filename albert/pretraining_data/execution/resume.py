@@ -57,6 +57,7 @@ def find_finished(
             )
         if metadata.get("file", {}).get("bytes") != os.path.getsize(path):
             return None
-        counts = dict(metadata["counts"])
+        # Not every earlier version has counted what is truncated.
+        counts = {"truncated_sentences": 0, **metadata["counts"]}
         per_file[path] = counts.pop("instances_in_this_file")
     return ShardReport(counts, [], per_file)

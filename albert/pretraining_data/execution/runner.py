@@ -70,8 +70,9 @@ def make_blocks(plan: Plan, skipped: Iterable[int]) -> Iterator[tuple[int, list]
     waiting: dict[int, list] = {index: [] for index in range(count)}
     sizes = dict.fromkeys(waiting, 0)
     num_documents = 0
-    with show_progress("reading", plan.source.bytes, "B") as advance:
-        config = plan.config
+    config = plan.config
+    size = sum(map(os.path.getsize, config.input_file))
+    with show_progress("reading", size, "B") as advance:
         texts = sources.read_documents(config.input_file, config.text_field, advance)
         for index, text in sharding.deal(texts, count):
             num_documents += 1
