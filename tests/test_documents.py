@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import functools
 import importlib
 import pathlib
@@ -13,7 +12,6 @@ import shlex
 import pytest
 
 from albert.base.settings import list_settings
-from albert.modeling.config import EncoderConfig
 from tests.beam_kit import PIPELINE_OPTIONS
 from tests.beam_kit import SCRIPT as BEAM_SCRIPT
 from tests.test_imports import MAY_IMPORT
@@ -23,6 +21,11 @@ DOCUMENTS = sorted(
     path.relative_to(REPO).as_posix()
     for path in [*REPO.glob("*.md"), *REPO.glob("docs/**/*.md")]
     + list(REPO.glob("examples/**/*.md"))
+)
+NER_TOOLS = (
+    "tools/evaluate_ner.py",
+    "tools/convert_annotations.py",
+    "tools/check_ner_data.py",
 )
 READMES = ("README.md", "README.zh-CN.md")
 SCRIPTS = sorted(
@@ -236,6 +239,7 @@ def rows_of_flags(document):
             ("run_pretraining.py", "export_checkpoint.py", "tools/plot_training.py"),
         ),
         ("docs/ner.md", ("run_ner.py",)),
+        ("docs/annotations.md", NER_TOOLS),
     ],
 )
 def test_tables_hold_every_flag(document, scripts):
@@ -248,6 +252,7 @@ def test_every_script_has_a_table():
     assert set(SCRIPTS) == {
         *("create_pretraining_data.py", "tools/train_vocab.py", "run_pretraining.py"),
         *("export_checkpoint.py", "tools/plot_training.py", "run_ner.py", BEAM_SCRIPT),
+        *NER_TOOLS,
     }
 
 
@@ -293,16 +298,3 @@ def test_the_table_of_floors_is_the_one_that_is_tested():
             assert set(re.findall(r"`(\w+)`", allowed)) == set(MAY_IMPORT[folder])
         seen.append(folder)
     assert seen == list(MAY_IMPORT)
-
-
-def config_keys(config_class=EncoderConfig):
-    """Return the keys of a configuration and of all that derive from it."""
-    keys = {field.name for field in dataclasses.fields(config_class)}
-    return keys.union(*map(config_keys, config_class.__subclasses__()))
-
-
-def test_the_table_of_configurations_holds_every_key():
-    part = read("docs/formats.md").split("\n## Configurations\n")[1]
-    rows = re.findall(r"^\| (`[^|]*) \|", part.split("\n## ")[0], re.MULTILINE)
-    named = {key for row in rows for key in re.findall(r"`(\w+)`", row)}
-    assert named == config_keys() | {"architecture"}
