@@ -84,7 +84,7 @@ class EncoderConfig:
             ):
                 raise UserError(f"{field.name} must be {field.type}, got {value!r}")
             if field.type == "int":
-                check_range(field.name, value, low=1)
+                check_range(field.name, value, low=field.metadata.get("low", 1))
         check_choice("hidden_act", self.hidden_act, ACTIVATIONS)
         check_range(
             "hidden_dropout_prob", self.hidden_dropout_prob, 0, 1, high_open=True

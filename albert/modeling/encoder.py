@@ -8,8 +8,18 @@ from typing import Any, Callable, Mapping, NamedTuple, Optional
 from albert.base import files
 from albert.base.errors import UserError
 from albert.modeling.albert_zh import build_albert_zh
+from albert.modeling.bilstm import build_bilstm
 from albert.modeling.config import DEFAULT_ARCHITECTURE, AlbertConfig, EncoderConfig
+from albert.modeling.conv import build_conv
+from albert.modeling.local_config import (
+    BilstmConfig,
+    ConvConfig,
+    EmbeddingsConfig,
+    TextCnnConfig,
+)
 from albert.modeling.output import EncoderOutput
+from albert.modeling.textcnn import build_textcnn
+from albert.modeling.vectors import build_embeddings
 
 # What builds an encoder's graph:
 #
@@ -43,7 +53,13 @@ class Architecture(NamedTuple):
 
 ARCHITECTURES = {
     row.config_class.architecture: row
-    for row in (Architecture(AlbertConfig, build_albert_zh),)
+    for row in (
+        Architecture(AlbertConfig, build_albert_zh),
+        Architecture(ConvConfig, build_conv),
+        Architecture(TextCnnConfig, build_textcnn),
+        Architecture(BilstmConfig, build_bilstm),
+        Architecture(EmbeddingsConfig, build_embeddings),
+    )
 }
 
 
