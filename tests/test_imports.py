@@ -67,6 +67,7 @@ WITHOUT_TENSORFLOW = (
     "albert/records/tfrecord.py",
     "albert/pretraining_data/",
     "albert/modeling/config.py",
+    "albert/checkpoints/config.py",
     "albert/training/config.py",
     "albert/training/cluster_config.py",
     "albert/evaluation/config.py",

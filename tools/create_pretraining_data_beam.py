@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import create_pretraining_data as local  # noqa: E402
 from albert.base import cli  # noqa: E402
-from albert.base.errors import UserError  # noqa: E402
+from albert.base.optional import extra  # noqa: E402
 
 # Beam has a --num_workers of its own, and --check_only needs no cluster.
 flags.FLAGS.remove_flag_values(["num_workers", "check_only"])
@@ -28,14 +28,9 @@ flags.adopt_module_key_flags(local)
 def load_runner() -> types.ModuleType:
     """Import Beam, without what it has to say of the packages that it finds or not."""
     logging.set_verbosity(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from albert.pretraining_data.execution import beam_runner
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"there is no module {error.name}: pip install -e '.[beam]'"
-        ) from error
+    with warnings.catch_warnings(), extra("beam"):
+        warnings.simplefilter("ignore")
+        from albert.pretraining_data.execution import beam_runner
     logging.set_verbosity(logging.INFO)
     return beam_runner
 

@@ -20,7 +20,13 @@ from typing import Any, Callable, Optional, Sequence
 from albert.base.checks import check_choice, check_range
 from albert.base.errors import UserError
 
-REQUIRED = dataclasses.MISSING  # in place of a default: the flag must be given
+
+class _Required:
+    def __repr__(self) -> str:
+        return "REQUIRED"
+
+
+REQUIRED: Any = _Required()  # in place of a default: the flag must be given
 
 # What a path stands for; `albert.base.files.resolve_path` acts on it.
 ANY_PATH = "any path"
@@ -74,17 +80,24 @@ def setting(
     """Return a dataclass field that is a setting, and so can be a flag.
 
     Args:
-        default: of field and flag, or REQUIRED; fields with REQUIRED come first.
+        default: of field and flag, or REQUIRED.
         help, check, choices, path: see `Setting`.
         flag: the flag's name where it is not the field's.
     """
     declared = {
+        "default": default,
         "help": help,
         "check": check,
         "choices": None if choices is None else tuple(choices),
         "flag": flag,
         "path": path,
     }
+    return _make_field(declared)
+
+
+def _make_field(declared: dict[str, Any]) -> Any:
+    # Python 3.9 wants fields without a default first; None is refused when checked.
+    default = None if declared["default"] is REQUIRED else declared["default"]
     return dataclasses.field(default=default, metadata={_KEY: declared})
 
 
@@ -99,8 +112,8 @@ def setting_of(config_class: type, name: str, default: Any, help: str = "") -> A
     """
     fields = {field.name: field for field in dataclasses.fields(config_class)}
     declared = fields[name].metadata[_KEY]
-    own = {**declared, "help": help or declared["help"]}
-    return dataclasses.field(default=default, metadata={_KEY: own})
+    own = {"default": default, "help": help or declared["help"]}
+    return _make_field({**declared, **own})
 
 
 def in_range(
@@ -141,7 +154,6 @@ def list_settings(config_class: type) -> tuple[Setting, ...]:
                     type=kind,
                     sequence=sequence,
                     optional=optional,
-                    default=field.default,
                     **values,
                 )
             )

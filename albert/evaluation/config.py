@@ -6,7 +6,14 @@ import dataclasses
 from typing import Optional
 
 from albert.base.errors import UserError
-from albert.base.settings import Settings, at_least, setting
+from albert.base.settings import (
+    ANY_PATH,
+    INPUT_FOLDER,
+    REQUIRED,
+    Settings,
+    at_least,
+    setting,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,3 +43,22 @@ class HeldOutConfig(Settings):
         """Check that what acts on evaluations has some."""
         if self.early_stopping_patience is not None and self.eval_every_steps is None:
             raise UserError("early_stopping_patience needs eval_every_steps")
+
+
+@dataclasses.dataclass(frozen=True)
+class CurvesConfig(Settings):
+    """The picture of a run's learning curves."""
+
+    model_dir: str = setting(
+        REQUIRED,
+        "The model directory, with event files; the run may be going on.",
+        path=INPUT_FOLDER,
+    )
+    output_file: Optional[str] = setting(
+        None,
+        "The picture to write. Default: training.png in --model_dir.",
+        path=ANY_PATH,
+    )
+    title: Optional[str] = setting(
+        None, "The picture's title. Default: the name of --model_dir."
+    )

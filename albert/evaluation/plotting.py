@@ -7,14 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from albert.base import files
-from albert.base.errors import UserError
+from albert.base.optional import extra
 from albert.evaluation.curves import Curve, Curves
 
-try:
+with extra("plot"):
     import matplotlib
     from matplotlib.figure import Figure
-except ImportError as error:  # an extra
-    raise UserError("plotting needs matplotlib: pip install matplotlib") from error
 
 _SMOOTHED_FROM = 30  # points, from which on a running mean is drawn over them
 _SMOOTHED_SHARE = 20  # a running mean spans this part of the points

@@ -12,6 +12,7 @@ import itertools
 import os
 import re
 import string
+import types
 from collections import Counter
 from typing import Iterable, Iterator, NamedTuple, Sequence
 
@@ -19,14 +20,10 @@ from absl import logging
 
 from albert.base import files
 from albert.base.errors import UserError
+from albert.base.optional import extra
 from albert.text.config import VocabTrainingConfig
 from albert.text.tokenization import is_punctuation, split_pieces, split_words
 from albert.text.vocabulary import CLS, CONTINUATION, MASK, PAD, SEP, UNK, Vocabulary
-
-try:
-    import tokenizers
-except ImportError:  # an extra: only those who train a vocabulary need it
-    tokenizers = None
 
 # Ids of the published Chinese vocabularies: [PAD] 0, [UNK] 100, then these three.
 _FIRST_TOKENS = (PAD, *(f"[unused{n}]" for n in range(1, 100)), UNK, CLS, SEP, MASK)
@@ -135,13 +132,11 @@ def list_base_tokens(characters: Iterable[str]) -> list[str]:
     return [*_FIRST_TOKENS, *kept, *inner]
 
 
-def require_tokenizers() -> None:
-    """Raise UserError where the package `tokenizers` is missing."""
-    if tokenizers is None:
-        raise UserError(
-            "training a vocabulary needs the package tokenizers: "
-            "python3 -m pip install tokenizers"
-        )
+def load_tokenizers() -> types.ModuleType:
+    """Import the package `tokenizers`; UserError where it is missing."""
+    with extra("vocab"):
+        import tokenizers
+    return tokenizers
 
 
 def train_pieces(
@@ -155,7 +150,7 @@ def train_pieces(
         vocab_size: where to stop.
         min_frequency: how often two pieces must occur side by side to be merged.
     """
-    require_tokenizers()
+    tokenizers = load_tokenizers()
     known = set(base)
     repeated = (
         itertools.repeat(word, count)
@@ -278,7 +273,7 @@ def train_vocabulary(
         UserError: a file is not UTF-8 or all are empty, `vocab_size` is too small, an
             extra character set is unknown, or `tokenizers` is missing.
     """
-    require_tokenizers()
+    load_tokenizers()  # a missing package is known before hours of reading
     extra_characters = load_characters(config.extra_characters)
     counts = count_words(_read_corpus(paths), config.lower_cases)
     if not any(counts):

@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import Callable, Sequence
 
 from albert.base.errors import UserError
+from albert.base.optional import extra
 from albert.text.user_dictionary import UserWord
 
 Cut = Callable[[str], Sequence[str]]
@@ -47,12 +48,8 @@ def _load_jieba(user_words: Sequence[UserWord]) -> Cut:
 
 
 def _load_rjieba(user_words: Sequence[UserWord]) -> Cut:
-    try:
+    with extra("rjieba"):
         import rjieba
-    except ImportError as error:
-        raise UserError(
-            "--segmenter=rjieba needs the package rjieba: pip install rjieba"
-        ) from error
     tokenizer = rjieba.Jieba()
     if user_words and not hasattr(tokenizer, "add_word"):
         raise UserError(

@@ -11,7 +11,6 @@ from collections import Counter
 import pytest
 
 from albert.base.errors import UserError
-from albert.text import vocab_training
 from albert.text.config import VocabTrainingConfig
 from albert.text.tokenization import Tokenizer, is_chinese, split_words
 from albert.text.vocab_training import (
@@ -250,8 +249,8 @@ def test_unknown_character_set_is_named():
 
 
 def test_missing_package_is_named_before_anything_is_read(monkeypatch):
-    monkeypatch.setattr(vocab_training, "tokenizers", None)
-    with pytest.raises(UserError, match="pip install tokenizers"):
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(UserError, match=r"tokenizers.*pip install -e '.\[vocab\]'"):
         train_vocabulary(["no_such_file"], VocabTrainingConfig())
 
 

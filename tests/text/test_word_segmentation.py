@@ -150,7 +150,7 @@ def test_segmenters_agree_on_chinese_words(testdata):
 
 def test_a_missing_segmenter_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "rjieba", None)
-    with pytest.raises(UserError, match="pip install rjieba"):
+    with pytest.raises(UserError, match=r"rjieba.*pip install -e '.\[rjieba\]'"):
         load_segmenter("rjieba")
 
 

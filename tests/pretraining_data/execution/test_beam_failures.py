@@ -210,8 +210,8 @@ def test_without_beam_the_extra_is_named(repo, own, tmp_path):
     command = make_command(repo, "sys.modules['apache_beam'] = None")
     done = run(repo, tmp_path, make_values(own), command=command)
     assert done.returncode == 1
-    wanted = "error: there is no module apache_beam: pip install -e '.[beam]'\n"
-    assert done.stderr == wanted
+    wanted = "error: .*apache_beam.*: pip install -e '.\\[beam\\]'\n"
+    assert re.fullmatch(wanted, done.stderr)
 
 
 LOSING_METADATA = """

@@ -1,0 +1,58 @@
+"""What is exported."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Optional
+
+from albert.base.errors import UserError
+from albert.base.settings import (
+    ANY_PATH,
+    INPUT_FILE,
+    INPUT_FOLDER,
+    REQUIRED,
+    Settings,
+    setting,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportConfig(Settings):
+    """A trained model and the folder that it goes to."""
+
+    model_dir: Optional[str] = setting(
+        None,
+        "A model directory, of which the best checkpoint is meant, or else the newest.",
+        path=INPUT_FOLDER,
+    )
+    checkpoint: Optional[str] = setting(
+        None,
+        "A checkpoint in place of --model_dir, or a folder, of which the newest is "
+        "meant.",
+        path=ANY_PATH,
+    )
+    output_dir: str = setting(
+        REQUIRED, "The folder to make; it appears whole.", path=ANY_PATH
+    )
+    config_file: Optional[str] = setting(
+        None,
+        "The model's config, a JSON file. Default: the one beside the checkpoint or in "
+        "the folder above.",
+        path=INPUT_FILE,
+        flag="bert_config_file",
+    )
+    vocab_file: Optional[str] = setting(
+        None,
+        "The vocabulary. Default: the one beside the checkpoint or in the folder "
+        "above.",
+        path=INPUT_FILE,
+    )
+    keep_pretraining_heads: bool = setting(
+        True, "Keep the variables under cls/, the heads of pretraining."
+    )
+    overwrite: bool = setting(False, "Replace --output_dir where it exists.")
+
+    def validate(self) -> None:
+        """Check that one model is named."""
+        if bool(self.model_dir) == bool(self.checkpoint):
+            raise UserError("give one of --model_dir and --checkpoint")
