@@ -6,16 +6,22 @@ import math
 import os
 import re
 import shutil
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, Container, Mapping, Optional, Sequence
 
 from absl import logging
 
 from albert.base import files
 from albert.checkpoints import guard
 from albert.checkpoints import variables as checkpoints
+from albert.checkpoints.training_id import (
+    BEST_FOLDER,
+    TRAINING_ID,
+    is_of_training,
+    move_aside,
+    read_training_id,
+)
 
-BEST_FOLDER = "best"
-_BEST_RECORD = "best.json"
+BEST_RECORD = "best.json"
 
 
 def rank(value: float, loss: float, higher_is_better: bool) -> tuple[float, float]:
@@ -43,7 +49,7 @@ class BestCheckpoint:
         companions: Sequence[str] = guard.COMPANIONS,
         keep: int = 1,
     ):
-        """Take up the best checkpoints that `folder` holds, if any.
+        """Go on with the best checkpoints of the training in `folder`, if any.
 
         Args:
             companions: names of files in `folder` to copy too, where they are there.
@@ -55,26 +61,27 @@ class BestCheckpoint:
         self._metric = metric
         self._higher_is_better = higher_is_better
         self._keep = keep
-        self._record_file = os.path.join(self._folder, _BEST_RECORD)
-        self._records: list[Mapping[str, Any]] = []  # the best one first
-        if os.path.exists(self._record_file):
-            best = files.read_json(self._record_file)
-            self._records = [best, *best.pop("next", [])]
+        self._record_file = os.path.join(self._folder, BEST_RECORD)
+
+    def _read_records(self) -> list[Mapping[str, Any]]:
+        """Return the records of this training's checkpoints, the best one first."""
+        if not os.path.exists(self._record_file):
+            return []
+        best = files.read_json(self._record_file)
+        if not is_of_training(best, self._source):
+            return []
+        return [best, *best.pop("next", [])]
 
     @property
     def path(self) -> Optional[str]:
         """The prefix of the best checkpoint, None before the first."""
-        return self.paths[0] if self._records else None
+        return next(iter(self.paths), None)
 
     @property
     def paths(self) -> list[str]:
         """The prefixes of the checkpoints that are kept, the best one first."""
-        return [os.path.join(self._folder, r["checkpoint"]) for r in self._records]
-
-    @property
-    def step(self) -> Optional[int]:
-        """The global step of the best checkpoint, None before the first."""
-        return self._records[0]["step"] if self._records else None
+        names = [record["checkpoint"] for record in self._read_records()]
+        return [os.path.join(self._folder, name) for name in names]
 
     def offer(self, checkpoint: str, step: int, results: Mapping[str, float]) -> bool:
         """Copy `checkpoint` if it is among the best; say whether it is the best.
@@ -92,9 +99,13 @@ class BestCheckpoint:
             "step": int(step),
             "metric": self._metric,
             "value": value,
-            "loss": float(results.get("loss", -math.inf)),
         }
-        others = [r for r in self._records if r["step"] != step]
+        if "loss" in results:
+            record["loss"] = float(results["loss"])
+        records = self._read_records()
+        if not records and os.path.exists(self._record_file):
+            move_aside(self._folder)  # of another training
+        others = [r for r in records if r["step"] != step]
         ranked = sorted([*others, record], key=self._rank)
         self._warn_of_tie(ranked, record)
         kept = ranked[: self._keep]
@@ -102,9 +113,9 @@ class BestCheckpoint:
             return False
         self._copy(checkpoint, record["checkpoint"])
         checkpoints.write_state(self._folder, kept[0]["checkpoint"])
-        files.write_json(self._record_file, {**kept[0], "next": kept[1:]})
-        self._records = kept
-        self._remove_others()
+        training = {TRAINING_ID: read_training_id(self._source)}
+        files.write_json(self._record_file, {**kept[0], **training, "next": kept[1:]})
+        self._remove_all_but({record["checkpoint"] for record in kept})
         if kept[0] is not record:
             return False
         logging.info("Best %s so far: %.4f at step %d", self._metric, value, step)
@@ -142,9 +153,8 @@ class BestCheckpoint:
         variables = checkpoints.read_variables(checkpoint, kept)
         checkpoints.write_variables(os.path.join(self._folder, name), variables)
 
-    def _remove_others(self) -> None:
+    def _remove_all_but(self, kept: Container[str]) -> None:
         """Remove checkpoints that are no longer, or never were, among the best."""
-        kept = {record["checkpoint"] for record in self._records}
         for name in os.listdir(self._folder):
             checkpoint = re.match(r"model\.ckpt-\d+(?=[._])", name)
             if checkpoint and checkpoint.group() not in kept:
@@ -157,9 +167,13 @@ def choose_checkpoint(folder: str, flag: str) -> str:
     Raises:
         UserError: the folder, which `flag` names, holds none.
     """
-    record = os.path.join(folder, BEST_FOLDER, _BEST_RECORD)
-    if os.path.exists(record):
-        name = files.read_json(record)["checkpoint"]
+    path = os.path.join(folder, BEST_FOLDER, BEST_RECORD)
+    record = files.read_json(path) if os.path.exists(path) else None
+    if record is not None and not is_of_training(record, folder):
+        logging.warning("%s is of another training than %s: unused", path, folder)
+        record = None
+    if record is not None:
+        name = record["checkpoint"]
         chosen, why = os.path.join(folder, BEST_FOLDER, name), "best"
     else:
         chosen, why = checkpoints.resolve(folder, flag), "newest"

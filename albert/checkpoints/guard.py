@@ -18,6 +18,11 @@ from absl import logging
 from albert import __version__
 from albert.base import files
 from albert.base.errors import UserError
+from albert.checkpoints.training_id import (
+    METADATA_FILE,
+    TRAINING_ID,
+    begin_or_continue,
+)
 from albert.modeling.config import DEFAULT_ARCHITECTURE, EncoderConfig
 from albert.modeling.encoder import load_encoder_config
 from albert.text.vocabulary import (
@@ -28,7 +33,6 @@ from albert.text.vocabulary import (
     parse_vocabulary,
 )
 
-METADATA_FILE = "model.json"
 CONFIG_FILE = "albert_config.json"
 CONFIG_PATTERN = "albert_config*.json"  # published ones are albert_config_tiny.json
 VOCABULARY_FILE = "vocab.txt"
@@ -245,7 +249,8 @@ def prepare(
     """Make a model directory, or check that an existing one is of the same model.
 
     Writes `model.json` and `albert_config.json`, and `vocab.txt` where the file is
-    known, so that the folder can serve as `init_checkpoint` later.
+    known, so that the folder can serve as `init_checkpoint` later. What an earlier
+    training left is moved aside where this one starts anew (see `training_id`).
 
     Args:
         vocabulary: names the vocabulary, None where nothing names it.
@@ -265,7 +270,12 @@ def prepare(
     if vocabulary_file is not None:
         with open(vocabulary_file, encoding="utf-8", newline="") as file:
             files.write_text(os.path.join(output_dir, VOCABULARY_FILE), file.read())
-    metadata = {"version": __version__, "config": config.to_dict(), "vocabulary": named}
+    metadata = {
+        "version": __version__,
+        "config": config.to_dict(),
+        "vocabulary": named,
+        TRAINING_ID: begin_or_continue(output_dir),
+    }
     files.write_json(os.path.join(output_dir, METADATA_FILE), metadata)
     if named is None:
         logging.warning(

@@ -257,8 +257,11 @@ def write_variables(prefix: str, variables: Mapping[str, np.ndarray]) -> None:
 
 
 def write_state(folder: str, name: str) -> None:
-    """Write the file `checkpoint`, which names the newest one, with a relative path."""
-    v1.train.update_checkpoint_state(folder, name)
+    """Write the file `checkpoint`, which names the newest one beside it.
+
+    Of a relative folder TensorFlow takes the name for one in the working directory.
+    """
+    v1.train.update_checkpoint_state(os.path.abspath(folder), name)
 
 
 def slim_names(checkpoint: str, keep_pretraining_heads: bool = True) -> list[str]:

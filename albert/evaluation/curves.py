@@ -9,7 +9,7 @@ from typing import Iterator, Mapping, NamedTuple, Sequence
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.evaluation.held_out import EVAL_FOLDER
+from albert.checkpoints.training_id import EVAL_FOLDER
 
 v1 = tf.compat.v1
 

@@ -16,6 +16,7 @@ from albert.base import files
 from albert.checkpoints import guard
 from albert.checkpoints import variables as checkpoints
 from albert.checkpoints.best import BestCheckpoint, rank
+from albert.checkpoints.training_id import EVAL_FOLDER
 from albert.evaluation.config import HeldOutConfig
 from albert.evaluation.evaluator import CheckpointEvaluator, EvaluationStopped
 from albert.training.stopping import StopRequest
@@ -23,7 +24,6 @@ from albert.training.task import Metric
 
 v1 = tf.compat.v1
 
-EVAL_FOLDER = "eval"
 HISTORY_FILE = "history.json"
 
 History = Sequence[Mapping[str, Any]]

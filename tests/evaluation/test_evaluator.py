@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import os
-
 import numpy as np
 import pytest
 
 from albert.base.errors import UserError
 from albert.checkpoints import variables as checkpoints
-from albert.checkpoints.best import BestCheckpoint
 from albert.evaluation.evaluator import CheckpointEvaluator, write_results
 from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import make_encoder_builder
@@ -122,50 +118,6 @@ def test_a_checkpoint_of_another_model_does_not_fit(golden, tmp_path):
         UserError, match=r"has shape \[64, 48\], the model's is \[512, 48\]"
     ):
         evaluator.evaluate(golden.checkpoint)
-
-
-def make_checkpoint(folder, step):
-    prefix = os.path.join(folder, f"model.ckpt-{step}")
-    values = {"w": np.float32([step]), "w/lamb_m": np.float32([0])}
-    checkpoints.write_variables(prefix, {**values, "global_step": np.int64(step)})
-    return prefix
-
-
-def test_the_best_checkpoint_is_kept_and_outlives_a_restart(tmp_path):
-    best = BestCheckpoint(str(tmp_path), "f")
-    assert best.path is None
-    kept = []
-    for step, f in ((1, 0.5), (2, 0.7), (3, 0.6)):
-        prefix = make_checkpoint(tmp_path, step)
-        kept.append(BestCheckpoint(str(tmp_path), "f").offer(prefix, step, {"f": f}))
-    assert kept == [True, True, False]
-    best = BestCheckpoint(str(tmp_path), "f")
-    assert best.step == 2
-    found = checkpoints.read_variables(best.path, ["w", "global_step"])
-    assert found["w"] == 2
-    assert found["global_step"] == 2
-    assert "w/lamb_m" not in checkpoints.read_shapes(best.path)
-    assert len([n for n in os.listdir(tmp_path / "best") if ".index" in n]) == 1
-
-
-def test_lower_can_be_better(tmp_path):
-    best = BestCheckpoint(str(tmp_path), "loss", higher_is_better=False)
-    assert best.offer(make_checkpoint(tmp_path, 1), 1, {"loss": 2.0})
-    assert not best.offer(make_checkpoint(tmp_path, 2), 2, {"loss": 3.0})
-    assert best.offer(make_checkpoint(tmp_path, 3), 3, {"loss": 1.0})
-
-
-def test_of_equal_values_the_lower_loss_is_the_best_and_that_is_said(tmp_path, caplog):
-    logging.getLogger("absl").propagate = True
-    best = BestCheckpoint(str(tmp_path), "f")
-    kept = [
-        best.offer(make_checkpoint(tmp_path, step), step, {"f": 0.0, "loss": loss})
-        for step, loss in ((1, 3.0), (2, 2.0), (3, 2.5), (4, 2.0))
-    ]
-    assert kept == [True, True, False, False]
-    assert best.step == 2
-    assert "f is 0.0000 at step 2 as at step 1: the lower loss decides" in caplog.text
-    assert best.offer(make_checkpoint(tmp_path, 5), 5, {"f": 0.1, "loss": 9.0})
 
 
 def test_results_are_sorted_lines(tmp_path):

@@ -120,6 +120,31 @@ def test_sigterm_before_the_first_step_gives_the_command_too(runner, tmp_path, d
     assert "Traceback" not in done.output
 
 
+def test_two_runs_in_one_folder_do_not_mix(runner, tmp_path):
+    flags = kit.make_flags(tmp_path, num_train_steps=100_000)
+    first = subprocess.Popen(
+        [sys.executable, "run_pretraining.py", *flags],
+        cwd=kit.REPO,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        while "Step 1 of" not in first.stderr.readline():
+            assert first.poll() is None
+        second = runner.run(flags)
+    finally:
+        first.kill()
+        first.communicate()
+    assert second.status == 1
+    (error,) = second.errors
+    assert f"--output_dir: {tmp_path}/model is in use by process {first.pid}" in error
+    assert "run_pretraining.py --input_file=" in error
+    # The dead owner holds nothing.
+    end = {"num_train_steps": 100, "save_checkpoints_steps": 50}
+    assert runner.run(kit.make_flags(tmp_path, **end)).status == 0
+    assert sorted(tmp_path.glob("model/.lock")) == []
+
+
 def test_an_evaluation_that_is_stopped_is_no_success(runner, tmp_path):
     flags = kit.make_flags(tmp_path, num_train_steps=10)
     assert runner.run(flags).status == 0

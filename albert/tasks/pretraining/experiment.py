@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import NamedTuple, Optional
+from typing import ContextManager, NamedTuple, Optional
 
 from absl import logging
 
 from albert.base.errors import UserError
+from albert.base.lock import hold_folder
 from albert.checkpoints import guard as model_dir
 from albert.checkpoints import variables as checkpoints
 from albert.checkpoints.best import BEST_FOLDER
@@ -248,6 +250,62 @@ def _evaluate(run: _Run) -> None:
     logging.info("Written to %s", path)
 
 
+def _make_run(
+    config: PretrainingConfig,
+    files: PretrainingFiles,
+    training: TrainingConfig,
+    held_out: HeldOutConfig,
+    replicas: ReplicaConfig,
+) -> _Run:
+    """Make the devices, look at all inputs, and return what the run is made of."""
+    training = checkpoints.resolve_init(training)
+    model = load_encoder_config(files.config_file, "bert_config_file")
+    set_up_devices(replicas, join=config.do_train and not has_ended(training))
+    found, readable = inspect_records(config, files, model)
+    lengths = (found.max_seq_length, found.max_predictions_per_seq)
+    expected = ExpectedRecords(*lengths, model.vocab_size)
+    return _Run(
+        PretrainingTask(model, *lengths, config.length_buckets),
+        *_make_sources(files, expected, readable, config, training, replicas),
+        make_encoder_builder(model),
+        model,
+        found.vocabulary,
+        files,
+        config,
+        training,
+        held_out,
+        replicas,
+    )
+
+
+def _hold_output(
+    config: PretrainingConfig, training: TrainingConfig, replicas: ReplicaConfig
+) -> ContextManager[None]:
+    """Keep other runs out of the model directory; the chief does it for all machines.
+
+    An evaluation alone may run beside a training: it writes its results, nothing else.
+    """
+    cluster = replicas.cluster
+    if not config.do_train or (cluster is not None and not cluster.is_chief):
+        return contextlib.nullcontext()
+    model_dir.check_output_dir(training.output_dir)
+    return hold_folder(training.output_dir)
+
+
+def _work(run: _Run) -> Optional[Stopped]:
+    """Train and evaluate as asked; return how a signal ended training, else None."""
+    if run.config.do_train:
+        _prepare_training(run)
+        stopped = _train(run)
+        if stopped is not None:
+            return stopped
+    if run.config.do_eval and run.evaluates:
+        _evaluate(run)
+    elif run.config.do_eval:
+        logging.info("Evaluation is left to another machine")
+    return None
+
+
 def run_experiment(
     config: PretrainingConfig,
     files: PretrainingFiles,
@@ -265,31 +323,5 @@ def run_experiment(
     """
     if held_out.eval_every_steps is not None and not files.eval_files:
         raise UserError("eval_every_steps needs held-out records: --eval_input_file")
-    training = checkpoints.resolve_init(training)
-    model = load_encoder_config(files.config_file, "bert_config_file")
-    set_up_devices(replicas, join=config.do_train and not has_ended(training))
-    found, readable = inspect_records(config, files, model)
-    lengths = (found.max_seq_length, found.max_predictions_per_seq)
-    expected = ExpectedRecords(*lengths, model.vocab_size)
-    run = _Run(
-        PretrainingTask(model, *lengths, config.length_buckets),
-        *_make_sources(files, expected, readable, config, training, replicas),
-        make_encoder_builder(model),
-        model,
-        found.vocabulary,
-        files,
-        config,
-        training,
-        held_out,
-        replicas,
-    )
-    if config.do_train:
-        _prepare_training(run)
-        stopped = _train(run)
-        if stopped is not None:
-            return stopped
-    if config.do_eval and run.evaluates:
-        _evaluate(run)
-    elif config.do_eval:
-        logging.info("Evaluation is left to another machine")
-    return None
+    with _hold_output(config, training, replicas):
+        return _work(_make_run(config, files, training, held_out, replicas))

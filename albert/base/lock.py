@@ -1,0 +1,139 @@
+"""One run at a time in an output: a lock file that names its owner.
+
+The operating system holds the lock (flock), and frees it when the owner ends, however
+that happens: a file that a killed run left behind locks nothing. On network file
+systems it holds between machines where the file system passes locks on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import fcntl
+import json
+import os
+import shlex
+import socket
+import sys
+from typing import Iterator, Optional
+
+from absl import logging
+
+from albert.base.errors import UserError
+
+FOLDER_LOCK = ".lock"
+_HELD_BY_ANOTHER = (errno.EAGAIN, errno.EACCES)
+_held: set[int] = set()  # file descriptors
+
+
+def _close_in_child() -> None:
+    """Let no forked worker hold the locks of its parent, which it may outlive."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
+
+
+def _describe_this_process() -> str:
+    owner = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "command": shlex.join(sys.argv),
+        "since": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+    return json.dumps(owner, ensure_ascii=False) + "\n"
+
+
+def _name_owner(descriptor: int) -> str:
+    """Return who holds a lock, as far as its file tells."""
+    try:
+        owner = json.loads(os.pread(descriptor, 1 << 20, 0))
+        return (
+            f"process {owner['pid']} on {owner['host']} since {owner['since']}: "
+            f"{owner['command']}"
+        )
+    except (ValueError, KeyError, TypeError):
+        return "another process, which has not told its name yet"
+
+
+def _is_still(descriptor: int, path: str) -> bool:
+    """Whether the open file is the one at `path`: an owner that ends removes it."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    return False
+
+
+def _try_to_lock(path: str, what: str) -> Optional[int]:
+    """Return a file descriptor that holds the lock; None to try again."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD_BY_ANOTHER:
+            owner = _name_owner(descriptor)
+            os.close(descriptor)
+            raise UserError(f"{what} is in use by {owner}") from error
+        logging.warning("%s cannot be locked (%s): run nothing else there", what, error)
+    if _is_still(descriptor, path):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+@contextlib.contextmanager
+def hold_lock(path: str, what: str) -> Iterator[None]:
+    """Hold the lock file `path`, which is removed at the end.
+
+    Args:
+        path: in a folder that exists.
+        what: what it guards, for messages, such as "--output_dir: model".
+
+    Raises:
+        UserError: another process holds it; its host, number, command and start are
+            named.
+    """
+    descriptor = None
+    while descriptor is None:
+        descriptor = _try_to_lock(path, what)
+    _held.add(descriptor)
+    try:
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, _describe_this_process().encode(), 0)
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # before it is free: afterwards it may be another's
+        _held.discard(descriptor)
+        os.close(descriptor)
+
+
+def _missing_folders(folder: str) -> list[str]:
+    """Return those of a folder and its parents that do not exist, innermost first."""
+    missing = []
+    folder = os.path.abspath(folder)
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+@contextlib.contextmanager
+def hold_folder(folder: str, flag: str = "output_dir") -> Iterator[None]:
+    """Hold a folder for this process alone; it is made, and removed if left empty.
+
+    Raises:
+        UserError: another process holds it, see `hold_lock`.
+    """
+    made = _missing_folders(folder)
+    os.makedirs(folder, exist_ok=True)
+    try:
+        with hold_lock(os.path.join(folder, FOLDER_LOCK), f"--{flag}: {folder}"):
+            yield
+    finally:
+        for path in made:
+            with contextlib.suppress(OSError):  # it holds something
+                os.rmdir(path)

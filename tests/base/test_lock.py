@@ -1,0 +1,98 @@
+"""One run at a time in an output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from albert.base.errors import UserError
+from albert.base.lock import hold_folder, hold_lock
+
+HOLD = """
+import os, sys, time
+from albert.base.lock import hold_folder
+with hold_folder(sys.argv[1]):
+    if len(sys.argv) > 2 and os.fork() == 0:  # a worker that outlives its parent
+        time.sleep(60)
+    print("held", os.getpid(), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def owner(repo, tmp_path):
+    """Start a process that holds the folder "model"; it ends with the test."""
+    started = []
+
+    def start(*more):
+        folder = str(tmp_path / "model")
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, folder, *more],
+            cwd=repo,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        assert process.stdout.readline() == f"held {process.pid}\n"
+        return process, folder
+
+    yield start
+    for process in started:
+        with process.stdout, contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its worker, too
+        process.wait()
+
+
+def test_a_second_run_is_told_who_works_there(owner):
+    process, folder = owner()
+    host = re.escape(os.uname().nodename)
+    year = time.strftime("%Y")
+    match = rf"--output_dir: {folder} is in use by process {process.pid} on {host} "
+    match += rf"since {year}-.*: -c {folder}"
+    with pytest.raises(UserError, match=match), hold_folder(folder):
+        pass
+    assert os.listdir(folder) == [".lock"]  # the owner's
+
+
+@pytest.mark.parametrize("more", [[], ["with a worker"]])
+def test_an_owner_that_was_killed_holds_nothing(owner, more):
+    process, folder = owner(*more)
+    process.kill()
+    process.wait()
+    assert os.listdir(folder) == [".lock"]
+    with hold_folder(folder):
+        pass
+    assert os.listdir(folder) == []
+
+
+def test_in_one_process_too_only_one_holds(tmp_path):
+    path = str(tmp_path / "x.lock")
+    with hold_lock(path, "x"):
+        with pytest.raises(UserError, match=f"x is in use by process {os.getpid()}"):
+            with hold_lock(path, "x"):
+                pass
+        with pytest.raises(UserError), hold_lock(path, "x"):
+            pass  # that one did not free it
+    with hold_lock(path, "x"):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_folders_that_were_made_for_nothing_are_removed(tmp_path):
+    with pytest.raises(RuntimeError), hold_folder(str(tmp_path / "a/b")):
+        raise RuntimeError
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "old").mkdir()
+    with hold_folder(str(tmp_path / "old")):
+        pass
+    with hold_folder(str(tmp_path / "new")):
+        (tmp_path / "new/file").write_text("")
+    assert sorted(os.listdir(tmp_path)) == ["new", "old"]
