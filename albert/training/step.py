@@ -73,7 +73,8 @@ def _differentiate(
 ) -> tuple[_Sums, list[tf.Variable]]:
     """Return the sums of one micro-batch, and the variables that have a gradient."""
     losses = list(output.losses.values())
-    loss = tf.reduce_sum(tf.stack([term.total for term in losses]) / denominators)
+    totals = tf.stack([term.total * term.factor for term in losses])
+    loss = tf.reduce_sum(totals / denominators)
     variables = v1.trainable_variables()
     gradients = tf.gradients(loss if scale is None else loss * scale, variables)
     pairs = [(g, v) for g, v in zip(gradients, variables) if g is not None]
@@ -181,7 +182,7 @@ def build_train_step(
     train_op = tf.group(train_op, means)
     named = dict(zip([*terms, *summed], tf.unstack(means)))
     summed = {name: named.pop(name) for name in summed}
-    total = tf.add_n([named[name] for name in whole.losses])
+    total = tf.add_n([named[n] * term.factor for n, term in whole.losses.items()])
     values = {"loss": total, **named, "learning_rate": rate}
     if loss_scale is not None:
         values["loss_scale"] = loss_scale.scale

@@ -32,19 +32,22 @@ class LossTerm(NamedTuple):
         total: float32 scalar, the weighted sum over this replica's examples.
         weight: float32 scalar, the sum of the weights on this replica.
         epsilon: added to the global weight.
+        factor: of the mean in the training loss, a number or a float32 scalar. What is
+            logged is the mean itself.
     """
 
     total: tf.Tensor
     weight: tf.Tensor
     epsilon: float = 0.0
+    factor: float | tf.Tensor = 1.0
 
 
 class TaskOutput(NamedTuple):
     """What a task makes of a batch.
 
     Attributes:
-        losses: name -> LossTerm; the training loss is the sum of their global means.
-            Empty in PREDICT.
+        losses: name -> LossTerm; the training loss is the sum of their global means,
+            each times its factor. Empty in PREDICT.
         predictions: name -> tensor whose first dimension is the batch; what `score`
             and prediction writers read. Empty in TRAIN.
         logged_means: name -> LossTerm; global means to be logged that are no loss.

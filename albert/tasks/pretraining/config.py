@@ -15,6 +15,7 @@ from albert.base.settings import (
     at_least,
     setting,
 )
+from albert.tasks.pretraining.objectives import DEFAULT_OBJECTIVES, parse_objectives
 
 # Batches evaluated when the training files stand in for held-out ones.
 STAND_IN_EVAL_STEPS = 100
@@ -94,6 +95,12 @@ class PretrainingConfig(Settings):
         "Make training batches of examples of like length, cut to the longest, so that "
         "less padding is computed. Losses are the same.",
     )
+    objectives: str = setting(
+        DEFAULT_OBJECTIVES,
+        "What to learn, and the weight of each loss: masked_lm, and sentence_order or "
+        "(where the records hold it) next_sentence. 1..0 is a weight that falls "
+        "linearly over the run; what is not named, or has weight 0, is left out.",
+    )
     skip_corrupt_records: bool = setting(
         False,
         "Leave damaged records out, counting them; all files are read through first. "
@@ -110,3 +117,4 @@ class PretrainingConfig(Settings):
             )
         if self.use_tpu:
             raise UserError("use_tpu must be false: TPUs are not supported")
+        parse_objectives(self.objectives)

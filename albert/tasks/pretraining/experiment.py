@@ -35,6 +35,7 @@ from albert.tasks.pretraining.config import (
     PretrainingFiles,
 )
 from albert.tasks.pretraining.input_shard import InputShard, assign_files
+from albert.tasks.pretraining.objectives import check_pairs, parse_objectives
 from albert.tasks.pretraining.source import RecordSource
 from albert.tasks.pretraining.task import PretrainingTask
 from albert.text.vocabulary import VocabularyId, identify, load_vocabulary
@@ -262,10 +263,18 @@ def _make_run(
     model = load_encoder_config(files.config_file, "bert_config_file")
     set_up_devices(replicas, join=config.do_train and not has_ended(training))
     found, readable = inspect_records(config, files, model)
+    objectives = parse_objectives(config.objectives)
+    check_pairs(objectives, (*files.train_files, *files.eval_files))
     lengths = (found.max_seq_length, found.max_predictions_per_seq)
     expected = ExpectedRecords(*lengths, model.vocab_size)
     return _Run(
-        PretrainingTask(model, *lengths, config.length_buckets),
+        PretrainingTask(
+            model,
+            *lengths,
+            config.length_buckets,
+            objectives,
+            training.num_train_steps,
+        ),
         *_make_sources(files, expected, readable, config, training, replicas),
         make_encoder_builder(model),
         model,
