@@ -6,23 +6,19 @@ pipeline options, such as --runner. Beam needs: pip install -e '.[beam]'
 
 from __future__ import annotations
 
-import pathlib
-import sys
 import types
 import warnings
 
-from absl import flags, logging
+from absl import logging
 
-# The script that it shares its flags with stands in the folder above.
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from albert.base import cli
+from albert.base.optional import extra
+from albert.pretraining_data import summary
+from albert.pretraining_data.config import ExecutionConfig, PretrainingDataConfig
 
-import create_pretraining_data as local  # noqa: E402
-from albert.base import cli  # noqa: E402
-from albert.base.optional import extra  # noqa: E402
-
+cli.define_flags(PretrainingDataConfig)
 # Beam has a --num_workers of its own, and --check_only needs no cluster.
-flags.FLAGS.remove_flag_values(["num_workers", "check_only"])
-flags.adopt_module_key_flags(local)
+cli.define_flags(ExecutionConfig, only=["resume"])
 
 
 def load_runner() -> types.ModuleType:
@@ -35,15 +31,16 @@ def load_runner() -> types.ModuleType:
     return beam_runner
 
 
-def main(arguments: list[str]) -> None:
+def main(words: list[str]) -> None:
+    """Make the records and say what was made."""
     beam_runner = load_runner()
-    options, extra_files = beam_runner.parse_options(arguments)
-    config = local.make_config(extra_files)
-    local.print_report(
-        beam_runner.create_pretraining_data(config, options, flags.FLAGS.resume)
-    )
+    options, extra_files = beam_runner.parse_options(words)
+    config = cli.read_flags(PretrainingDataConfig, extra_files)
+    resume = cli.read_flags(ExecutionConfig).resume
+    report = beam_runner.create_pretraining_data(config, options, resume)
+    for line in summary.describe_report(report):
+        print(line)
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["input_file", "output_file", "vocab_file"])
     cli.run_main(main, known_only=True)

@@ -190,7 +190,7 @@ def check_setting(declared: Setting, value: Any) -> None:
     if value is None and declared.optional:
         return
     if declared.default is REQUIRED and value in (None, "", ()):
-        raise UserError(f"{declared.flag} must be given")
+        raise UserError(f"--{declared.flag} must be given")
     for one in value if declared.sequence else (value,):
         if declared.choices is not None:
             check_choice(declared.flag, one, declared.choices)

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import decimal
+import os
 from typing import Any, Optional
 
 from absl import logging
 
-from albert.base.checks import check_choice, check_range
+from albert.base.checks import check_range
 from albert.base.errors import UserError
+from albert.base.settings import (
+    ANY_PATH,
+    INPUT_FILE,
+    INPUT_FILES,
+    REQUIRED,
+    Settings,
+    above,
+    at_least,
+    in_range,
+    setting,
+)
 from albert.pretraining_data.sharding import MOST_SHARDS
 from albert.text.word_segmentation import MARKERS, SEGMENTERS
 
@@ -27,79 +39,128 @@ def derive_max_predictions(max_seq_length: int, masked_lm_prob: float) -> int:
 
 
 @dataclasses.dataclass(frozen=True)
-class PretrainingDataConfig:
-    """What to make pretraining records of, and how; one field a flag.
+class PretrainingDataConfig(Settings):
+    """What to make pretraining records of, and how; the metadata hold all of it."""
 
-    Attributes:
-        input_file: text files: one sentence a line, a blank line between documents.
-        output_file: TFRecord files, which the instances go to in turn; empty where
-            nothing is to be made.
-        vocab_file: the vocabulary, one token a line.
-        do_lower_case: whether to lower-case the text and strip its accents.
-        do_whole_word_mask: whether to mask the tokens of a word together.
-        max_seq_length: tokens of an instance with [CLS] and two [SEP].
-        max_predictions_per_seq: masked tokens of an instance at most; derived when
-            None, see `derive_max_predictions`.
-        random_seed: seed of the stream of random numbers, one a shard.
-        dupe_factor: passes over the documents, each with other pairs and masks.
-        masked_lm_prob: share of the tokens to mask.
-        short_seq_prob: share of the document passes that aim at shorter instances.
-        non_chinese: whether to leave out the marking of Chinese words.
-        segmenter: "jieba" or "rjieba".
-        whole_word_spans: "reference" (words of at most three tokens, found in the
-            sentence's word set) or "exact" (the segmenter's spans of any length).
-        continuation_labels: whether the label of a token that continues a Chinese word
-            is its ## form, as in the reference, or the bare character.
-        allow_mismatched_predictions: whether a max_predictions_per_seq that differs
-            from the derived one is a warning instead of an error.
-        text_field: with it, the input is JSON lines, and this their field of text.
-        num_shards: how many shards the documents are dealt to; None to follow from
-            shard_size_mb.
-        shard_size_mb: text of a shard in millions of bytes.
-        output_compression: "none" or "gzip".
-        ngram_masking: whether to mask spans of up to three words.
-        jieba_user_dict: a file of words to add to the segmenter's dictionary.
-    """
+    input_file: tuple[str, ...] = setting(
+        REQUIRED,
+        "UTF-8 text files, plain or gzip: names and globs, separated by commas. "
+        "One sentence a line, a blank line between documents; see also --text_field. "
+        "Further file names on the command line, as from a glob that the shell "
+        "expands, are input files too.",
+        path=INPUT_FILES,
+    )
+    # Empty where nothing is to be made.
+    output_file: tuple[str, ...] = setting(
+        (),
+        "TFRecord files to write, separated by commas; the instances go to them in "
+        "turn. Needed unless --check_only is given.",
+        path=ANY_PATH,
+    )
+    vocab_file: str = setting(
+        REQUIRED, "The vocabulary, one token a line.", path=INPUT_FILE
+    )
+    do_lower_case: bool = setting(
+        True, "Lower-case the text and strip its accents, as the vocabulary wants."
+    )
+    do_whole_word_mask: bool = setting(
+        False, "Mask all tokens of a word together (whole word masking)."
+    )
+    max_seq_length: int = setting(
+        128,
+        "Tokens of an instance, [CLS] and two [SEP] included; shorter ones are padded.",
+        check=at_least(_SHORTEST),
+    )
+    max_predictions_per_seq: Optional[int] = setting(
+        None,
+        "Masked tokens of an instance at most. Default: int(max_seq_length * "
+        "masked_lm_prob); another value needs --allow_mismatched_predictions.",
+    )
+    random_seed: int = setting(
+        12345, "Seed of sentence pairs and masks; each shard has a stream of its own."
+    )
+    dupe_factor: int = setting(
+        10,
+        "Passes over the text, each with other sentence pairs and masks.",
+        check=at_least(1),
+    )
+    masked_lm_prob: float = setting(
+        0.15,
+        "Share of the tokens to mask.",
+        check=in_range(0, 1, low_open=True),
+    )
+    short_seq_prob: float = setting(
+        0.1,
+        "Share of the passes over a document that aim at instances shorter than "
+        "--max_seq_length.",
+        check=in_range(0, 1),
+    )
+    non_chinese: bool = setting(
+        False, "The text is not Chinese: do without word segmentation."
+    )
+    segmenter: str = setting(
+        "jieba",
+        "What finds Chinese words: jieba, or rjieba, the same in Rust and faster.",
+        choices=SEGMENTERS,
+    )
+    whole_word_spans: str = setting(
+        "reference",
+        "What counts as a Chinese word: reference, as in albert_zh, words of at most "
+        "three characters that are anywhere among the sentence's words; or exact, the "
+        "segmenter's words where they stand, of any length, so that the four "
+        "characters of 神经网络 are masked together.",
+        choices=tuple(MARKERS),
+    )
+    continuation_labels: bool = setting(
+        True,
+        "Predict, inside a Chinese word, the ## form of a character: ##灸 for the "
+        "second of 艾灸, as in albert_zh; otherwise 灸.",
+    )
+    allow_mismatched_predictions: bool = setting(
+        False,
+        "Accept another max_predictions_per_seq than the default, such as BERT's 20 "
+        "for 128 and 0.15, with a warning.",
+    )
+    text_field: Optional[str] = setting(
+        None,
+        "The input is JSON lines, a document a line, with the text in this field. It "
+        "is split into sentences at line ends and after 。！？； with the closing "
+        "quotes that follow.",
+    )
+    num_shards: Optional[int] = setting(
+        None,
+        "Shards that the documents are split into, each with record files of its own: "
+        "NAME-00000-of-00004.tfrecord. Default: by --shard_size_mb. The records depend "
+        "on the number of shards, not on that of workers.",
+        check=in_range(1, MOST_SHARDS),
+    )
+    shard_size_mb: float = setting(
+        16.0,
+        "Text of a shard, in millions of bytes; a worker's memory grows with it.",
+        check=above(0),
+    )
+    output_compression: str = setting(
+        "none",
+        "Compression of the record files; run_pretraining.py reads all.",
+        choices=COMPRESSIONS,
+    )
+    jieba_user_dict: Optional[str] = setting(
+        None,
+        "Words to add to the segmenter's dictionary: a plain list of terms, one a "
+        "line, or jieba's format (word, frequency, tag). Words of more than three "
+        "characters are masked whole only with --whole_word_spans=exact.",
+        path=INPUT_FILE,
+    )
+    ngram_masking: bool = setting(
+        False,
+        "Mask spans of one, two or three words (tokens, without --do_whole_word_mask), "
+        "with probabilities in proportion to 1, 1/2 and 1/3, as in the ALBERT paper.",
+    )
 
-    input_file: tuple[str, ...]
-    output_file: tuple[str, ...]
-    vocab_file: str
-    do_lower_case: bool = True
-    do_whole_word_mask: bool = False
-    max_seq_length: int = 128
-    max_predictions_per_seq: Optional[int] = None
-    random_seed: int = 12345
-    dupe_factor: int = 10
-    masked_lm_prob: float = 0.15
-    short_seq_prob: float = 0.1
-    non_chinese: bool = False
-    segmenter: str = "jieba"
-    whole_word_spans: str = "reference"
-    continuation_labels: bool = True
-    allow_mismatched_predictions: bool = False
-    text_field: Optional[str] = None
-    num_shards: Optional[int] = None
-    shard_size_mb: float = 16.0
-    output_compression: str = "none"
-    jieba_user_dict: Optional[str] = None
-    ngram_masking: bool = False
-
-    def __post_init__(self) -> None:
-        """Derive max_predictions_per_seq; UserError for values out of range."""
-        check_range("max_seq_length", self.max_seq_length, low=_SHORTEST)
-        check_range("dupe_factor", self.dupe_factor, low=1)
-        check_range("masked_lm_prob", self.masked_lm_prob, 0, 1, low_open=True)
-        check_range("short_seq_prob", self.short_seq_prob, 0, 1)
-        check_choice("segmenter", self.segmenter, SEGMENTERS)
-        check_choice("whole_word_spans", self.whole_word_spans, tuple(MARKERS))
-        shards = 1 if self.num_shards is None else self.num_shards
-        check_range("num_shards", shards, 1, MOST_SHARDS)
-        check_range("shard_size_mb", self.shard_size_mb, 0, low_open=True)
-        check_choice("output_compression", self.output_compression, COMPRESSIONS)
+    def validate(self) -> None:
+        """Derive max_predictions_per_seq, and check what goes together."""
         if self.jieba_user_dict and self.non_chinese:
             raise UserError("jieba_user_dict has no use with non_chinese: drop one")
-        if not self.input_file:
-            raise UserError("--input_file must be given")
         object.__setattr__(self, "max_predictions_per_seq", self._check_predictions())
 
     def _check_predictions(self) -> int:
@@ -134,17 +195,25 @@ class PretrainingDataConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class ExecutionConfig:
-    """How a run is carried out; the records do not depend on it.
+class ExecutionConfig(Settings):
+    """How a run is carried out; the records do not depend on it."""
 
-    Attributes:
-        num_workers: processes at work.
-        resume: whether to keep the finished shards of a run that ended early.
-    """
+    # None is replaced by the number of cores.
+    num_workers: Optional[int] = setting(
+        1, "Processes at work. Default: a process a core.", check=at_least(1)
+    )
+    resume: bool = setting(
+        False,
+        "Keep the shards that an earlier run with the same flags and input has "
+        "finished.",
+    )
+    check_only: bool = setting(
+        False,
+        "Read all input, report documents, sentences, lengths, [UNK], duplicates and "
+        "what looks wrong, and write nothing; --output_file is not needed.",
+    )
 
-    num_workers: int = 1
-    resume: bool = False
-
-    def __post_init__(self) -> None:
-        """Raise UserError for values out of range."""
-        check_range("num_workers", self.num_workers, low=1)
+    def validate(self) -> None:
+        """Count the cores that this process may use."""
+        if self.num_workers is None:
+            object.__setattr__(self, "num_workers", len(os.sched_getaffinity(0)))

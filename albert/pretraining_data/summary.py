@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from typing import Any, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
 
 from albert.pretraining_data.documents import TextCounts
 from albert.pretraining_data.instances import Instance, InstanceTokens, join_segments
 from albert.text.vocabulary import CONTINUATION, MASK, Vocabulary
+
+if TYPE_CHECKING:
+    from albert.pretraining_data.execution.runner import Report
 
 _MOST_FREQUENT = 20
 _LONGEST_SHOWN = 60  # characters of a word in lists
@@ -246,3 +249,25 @@ def show_instance(
     if instance.pair.swapped:
         lines[0] += "  (swapped: follows the second in the text)"
     return "\n".join(lines)
+
+
+def describe_report(report: Report) -> Iterator[str]:
+    """Yield lines that say what a run did."""
+    if report.shown:
+        yield "\nThe first instances. " + LEGEND
+    for text in report.shown:
+        yield "\n" + text
+    yield ""
+    yield from describe_counts(report.counts)
+    for path, count in report.output_files.items():
+        yield f"{path}: {count:,} instances; metadata in {path}.json"
+    if report.replaced:
+        yield (
+            f"removed {len(report.replaced)} files of an older run, with another "
+            f"number of shards: {', '.join(report.replaced)}"
+        )
+    if report.kept_shards:
+        yield f"{report.kept_shards} shards were finished before and were kept"
+    if report.peak_memory is not None:
+        memory = report.peak_memory / 1e6
+        yield f"at most {memory:,.0f} MB of memory, all processes together"

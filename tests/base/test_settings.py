@@ -53,7 +53,7 @@ def test_a_setting_is_listed_as_its_field_declares_it():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"output_dir": ""}, "^to must be given$"),
+        ({"output_dir": ""}, "^--to must be given$"),
         ({"steps": 0}, "^steps must be at least 1, got 0$"),
         ({"steps": 2**63}, "^steps must be .* at most 9223372036854775807, got 9"),
         ({"steps": 7}, "^validate was called$"),

@@ -49,7 +49,8 @@ def test_flags_have_the_names_and_defaults_of_the_original(repo):
     """And TensorFlow, which takes seconds to load, is not loaded."""
     code = (
         "import json, sys, create_pretraining_data as script\n"
-        "flags = script.FLAGS.flags_by_module_dict()[script.__name__]\n"
+        "from absl.flags import FLAGS\n"
+        "flags = FLAGS.flags_by_module_dict()[script.__name__]\n"
         "print(json.dumps({flag.name: flag.default for flag in flags}))\n"
         "assert 'tensorflow' not in sys.modules\n"
     )
@@ -165,13 +166,13 @@ def write_bad_files(folder):
         (["--input_file=gbk.txt"], "gbk.txt: line 2 is not UTF-8"),
         (["--input_file=empty.txt"], "no instances: the input files hold no text"),
         (["--input_file=single.txt"], "each of the 2 documents has one sentence"),
-        (["gone.txt"], "unexpected argument 'gone.txt': there is no such input file"),
+        (["gone.txt"], "unexpected argument 'gone.txt': there is no such file"),
         (["--output_file=gone/x.tfrecord"], "the folder gone does not exist"),
         (["--output_file=folder"], "--output_file: folder is a folder"),
         (["--output_file=pipe"], "--output_file: pipe is a device, a pipe"),
         (["--output_file=link"], "--output_file: link is a symbolic link"),
         (["--output_file=out/x,out/x"], "out/x is an input or another output"),
-        (["--vocab_file=gone.txt"], "vocabulary gone.txt: No such file"),
+        (["--vocab_file=gone.txt"], "--vocab_file: no such file: gone.txt"),
         (["--vocab_file=no_mask.txt"], "no_mask.txt: lacks the special token [MASK]"),
         (["--vocab_file=twice.txt"], "twice.txt: token 'a' (line 6) stands 2 times"),
         (["--max_predictions_per_seq=20"], "pass --max_predictions_per_seq=19"),
@@ -181,9 +182,12 @@ def write_bad_files(folder):
         (["--short_seq_prob=2"], "short_seq_prob must be at least 0 and at most 1"),
         (["--dupe_factor=0"], "dupe_factor must be at least 1, got 0"),
         (["--segmenter=pkuseg"], "--segmenter=pkuseg: value should be one of"),
-        (["--jieba_user_dict=gone.txt"], "No such file or directory: gone.txt"),
+        (["--jieba_user_dict=gone.txt"], "--jieba_user_dict: no such file: gone.txt"),
         (["--jieba_user_dict=empty.txt"], "empty.txt holds no word"),
-        (["--jieba_user_dict=x", "--non_chinese"], "has no use with non_chinese"),
+        (
+            ["--jieba_user_dict=empty.txt", "--non_chinese"],
+            "has no use with non_chinese",
+        ),
         (["--num_shards=0"], "num_shards must be at least 1 and at most 99999, got 0"),
         (["--num_shards=99"], "12 documents cannot fill 99 shards"),
         (["--shard_size_mb=0"], "shard_size_mb must be above 0"),

@@ -216,7 +216,8 @@ def test_without_beam_the_extra_is_named(repo, own, tmp_path):
 
 LOSING_METADATA = """
 import os
-from albert.data import beam_files, records
+from albert.pretraining_data.execution import beam_files
+from albert.records import features as records
 publish = beam_files.publish
 
 def publish_and_lose(made):
