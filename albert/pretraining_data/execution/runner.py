@@ -28,7 +28,7 @@ from albert.pretraining_data import shard_files, sharding, sources, summary
 from albert.pretraining_data.config import ExecutionConfig, PretrainingDataConfig
 from albert.pretraining_data.execution import leftovers, memory, planning, spool
 from albert.pretraining_data.execution.planning import Plan
-from albert.pretraining_data.execution.workers import Task, WorkerPool, read_peak_memory
+from albert.pretraining_data.execution.workers import WorkerPool, read_peak_memory
 from albert.pretraining_data.shard_files import ShardReport
 
 _BLOCK_CHARACTERS = 1 << 16  # of text that a worker encodes at a time
@@ -93,15 +93,10 @@ def make_blocks(plan: Plan, skipped: Iterable[int]) -> Iterator[tuple[int, list]
 
 def _encode(plan: Plan, skipped: Iterable[int], folder: str, num_workers: int) -> int:
     """Write the spool of each shard that is not skipped; return the workers' memory."""
-
-    def make_tasks() -> Iterator[Task]:
-        for index, block in make_blocks(plan, skipped):
-            yield Task(f"{plan.shards[index]}, being encoded", (index, block))
-
     most = max(len(plan.shards), plan.source.bytes // _BYTES_FOR_A_WORKER)
     arguments = (spool.make_encoding, plan.vocabulary, plan.config)
     with WorkerPool(min(num_workers, most), *arguments) as pool:
-        for index, packed in pool.map_in_order(make_tasks()):
+        for index, packed in pool.map_in_order(make_blocks(plan, skipped)):
             with shard_files.say_what_cannot_be_written(plan.config.output_file):
                 with open(spool.spool_path(folder, index), "ab") as file:
                     file.write(packed)
@@ -154,14 +149,14 @@ def _make_shards(
         WorkerPool(num_workers, function, plan, folder) as pool,
     ):
 
-        def make_tasks() -> Iterator[Task]:
+        def make_tasks() -> Iterator[tuple[int, dict[str, str]]]:
             for index in indices:
                 outputs = shard_files.name_outputs(plan.config, plan.shards[index])
                 publications[index] = stack.enter_context(contextlib.ExitStack())
                 temporary = publications[index].enter_context(
                     shard_files.publishing(outputs)
                 )
-                yield Task(str(plan.shards[index]), (index, temporary))
+                yield index, temporary
 
         with shown("making shards", len(indices), "shard") as advance:
             for index, report in zip(indices, pool.map_in_order(make_tasks())):
