@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import functools
 import importlib
 import pathlib
@@ -12,6 +13,7 @@ import shlex
 import pytest
 
 from albert.base.settings import list_settings
+from albert.modeling.encoder import ARCHITECTURES
 from tests.beam_kit import PIPELINE_OPTIONS
 from tests.beam_kit import SCRIPT as BEAM_SCRIPT
 from tests.test_imports import MAY_IMPORT
@@ -298,3 +300,15 @@ def test_the_table_of_floors_is_the_one_that_is_tested():
             assert set(re.findall(r"`(\w+)`", allowed)) == set(MAY_IMPORT[folder])
         seen.append(folder)
     assert seen == list(MAY_IMPORT)
+
+
+def test_the_tables_of_configurations_hold_every_architecture_and_key():
+    part = read("docs/formats.md").split("\n## Configurations\n")[1]
+    first, second = part.split("\n## ")[0].split("| key |")
+    rows = [re.findall(r"^\| `(\w+)` \|", table, re.M) for table in (first, second)]
+    assert rows[0] == list(ARCHITECTURES)
+    keys = [
+        {field.name for field in dataclasses.fields(row.config_class)}
+        for row in ARCHITECTURES.values()
+    ]
+    assert set(rows[1]) == set().union(*keys)

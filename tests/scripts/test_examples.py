@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from albert.tasks.ner.conll import read_conll
+from albert.tasks.ner.entities import read_default
 from albert.tasks.ner.tag_schemes import count_illegal, find_scheme
 
 LABELS = {"Method", "Task", "Material", "Evaluation"}
@@ -56,3 +57,41 @@ def test_no_sentence_is_in_two_places(repo):
     trained = {x for d in read_documents(repo / "examples/corpus.txt") for x in d}
     assert not held_out & trained
     assert not trained & set(texts)
+
+
+def read_entities(repo, split):
+    """Return (text, {(type, start, end)}) of each sentence."""
+    found = read_conll(str(repo / f"examples/ner/{split}.conll")).sentences
+    return [
+        ("".join(s.columns), {tuple(e) for e in read_default(s.tags)}) for s in found
+    ]
+
+
+def look_up(text, types):
+    """Return the entities of a text by longest match from the left."""
+    found, start, longest = set(), 0, max(map(len, types))
+    while start < len(text):
+        ends = range(min(start + longest, len(text)), start, -1)
+        end = next((end for end in ends if text[start:end] in types), None)
+        if end is not None:
+            found.add((types[text[start:end]], start, end))
+        start = end or start + 1
+    return found
+
+
+@pytest.mark.parametrize(
+    ("split", "right", "found", "entities"),
+    [("val", 87, 87, 100), ("test", 83, 84, 97)],
+)
+def test_looking_up_training_entities_finds_what_the_readme_says(
+    repo, split, right, found, entities
+):
+    types = {
+        text[start:end]: kind
+        for text, spans in read_entities(repo, "train")
+        for kind, start, end in spans
+    }
+    pairs = [(look_up(t, types), gold) for t, gold in read_entities(repo, split)]
+    assert sum(len(mine & gold) for mine, gold in pairs) == right
+    assert sum(len(mine) for mine, _ in pairs) == found
+    assert sum(len(gold) for _, gold in pairs) == entities
