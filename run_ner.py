@@ -18,27 +18,31 @@ from __future__ import annotations
 import os
 
 from albert.base import cli
-from albert.tasks.ner.config import FineTuningConfig, NerConfig, NerRunConfig
-from albert.tasks.ner.experiment import run_experiment
+from albert.tasks.finetuning import run_finetuning
+from albert.tasks.finetuning_config import FineTuningConfig, FineTuningRun
+from albert.tasks.ner.config import NerConfig
+from albert.tasks.ner.task import NerTask
 from albert.training.cluster_config import VARIABLE, refuse_cluster
 from albert.training.config import ReplicaConfig
 
-cli.define_flags(NerRunConfig)
-cli.define_flags(FineTuningConfig)
+cli.define_flags(FineTuningRun)
+cli.define_flags(
+    FineTuningConfig, leave_out=["head_learning_rate", "layerwise_lr_decay"]
+)
 cli.define_flags(NerConfig, leave_out=["dropout_prob"])
 cli.define_flags(ReplicaConfig, leave_out=["xla"])
 
 
 def main(words: list[str]) -> None:
     """Turn flags into configs and run."""
-    run = cli.read_flags(NerRunConfig, words)
+    run = cli.read_flags(FineTuningRun, words)
     # Without training, the default of a setting of the model is what it was trained
     # with.
     given = cli.given_flags(NerConfig)
     tuning = cli.read_flags(FineTuningConfig)
     refuse_cluster(os.environ.get(VARIABLE), "run_ner.py")
     replicas = cli.read_flags(ReplicaConfig)
-    stopped = run_experiment(run, given, tuning, replicas)
+    stopped = run_finetuning(NerTask, run, given, tuning, replicas)
     if stopped is not None:
         cli.end_stopped(stopped.reason, stopped.describe(cli.command_line()))
 

@@ -215,7 +215,7 @@ def _serve_one(request) -> int:
 def main() -> None:
     """Serve requests, one a line, until the input ends."""
     # The slow imports, made once.
-    import albert.tasks.ner.experiment
+    import albert.tasks.finetuning
     import albert.tasks.pretraining.experiment  # noqa: F401
 
     for line in sys.stdin:

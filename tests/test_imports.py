@@ -71,6 +71,7 @@ WITHOUT_TENSORFLOW = (
     "albert/training/config.py",
     "albert/training/cluster_config.py",
     "albert/evaluation/config.py",
+    "albert/tasks/finetuning_config.py",
     "albert/tasks/ner/analysis/",
     "albert/tasks/ner/annotations/",
     "albert/tasks/ner/config.py",

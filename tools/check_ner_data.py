@@ -6,9 +6,10 @@ python3 tools/check_ner_data.py --data_dir=data
 from __future__ import annotations
 
 from albert.base import cli
+from albert.tasks.data_files import find_splits
 from albert.tasks.ner.analysis import data_check
 from albert.tasks.ner.analysis.config import DataCheckConfig
-from albert.tasks.ner.conll import find_splits, read_conll
+from albert.tasks.ner.conll import SUFFIXES, read_conll
 from albert.tasks.ner.tag_schemes import detect_scheme
 
 cli.define_flags(DataCheckConfig)
@@ -17,7 +18,7 @@ cli.define_flags(DataCheckConfig)
 def main(words: list[str]) -> None:
     """Read the splits, look through them, print what is found."""
     config = cli.read_flags(DataCheckConfig, words)
-    paths = find_splits(config.data_dir)
+    paths = find_splits(config.data_dir, SUFFIXES)
     order = [split for split in ("train", "val", "test") if split in paths]
     splits = {split: read_conll(paths[split]) for split in order}
     scheme = detect_scheme(

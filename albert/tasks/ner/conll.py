@@ -6,7 +6,6 @@ tag, between white space; blank lines end sentences.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from typing import Iterator, NamedTuple, Optional, Sequence
 
@@ -16,7 +15,7 @@ from albert.tasks.ner.tag_schemes import OUTSIDE, Scheme, split_tag
 from albert.text.tokenization import is_chinese
 
 SUFFIXES = (".conll", ".txt", ".bio", ".bmes")
-SPLIT_NAMES = {"train": "train", "val": "val", "dev": "val", "test": "test"}
+DOCUMENT_START = "-DOCSTART-"  # opens a document in files of CoNLL 2003
 
 # A line of nothing else ends a sentence; other white space may be a character.
 _BLANKS = " \t\f\v"
@@ -44,37 +43,6 @@ class ConllFile(NamedTuple):
     sentences: tuple[Sentence, ...]
 
 
-def find_splits(data_dir: str) -> dict[str, str]:
-    """Return split ("train", "val", "test") -> file for those that `data_dir` holds.
-
-    A file belongs to a split by what stands before the first dot of its name, and has
-    one of `SUFFIXES`: `dev.char.bmes` is "val".
-
-    Raises:
-        UserError: no such folder, no such file in it, or two files for one split.
-    """
-    if not os.path.isdir(data_dir):
-        raise UserError(f"--data_dir: no such folder: {data_dir}")
-    found: dict[str, str] = {}
-    for name in sorted(os.listdir(data_dir)):
-        split = SPLIT_NAMES.get(name.split(".")[0])
-        path = os.path.join(data_dir, name)
-        if split is None or not name.endswith(SUFFIXES) or not os.path.isfile(path):
-            continue
-        if split in found:
-            raise UserError(
-                f"--data_dir: {found[split]} and {path} are both {split} files; "
-                "keep one of them there"
-            )
-        found[split] = path
-    if not found:
-        raise UserError(
-            f"--data_dir: {data_dir} holds no file named train, val, dev or test with "
-            f"the suffix {', '.join(SUFFIXES)}"
-        )
-    return found
-
-
 def split_fields(line: str, usual: int = 2) -> list[str]:
     r"""Return the fields of a line, between any white space.
 
@@ -93,8 +61,8 @@ def split_fields(line: str, usual: int = 2) -> list[str]:
 
 
 def _usual_width(lines: Sequence[str]) -> int:
-    """Return how many fields most lines have that are not blank."""
-    widths = Counter(len(line.split()) for line in lines if not _is_blank(line))
+    """Return how many fields most lines of sentences have."""
+    widths = Counter(len(line.split()) for line in lines if not _separates(line))
     return widths.most_common(1)[0][0] if widths else 0
 
 
@@ -119,11 +87,16 @@ def _is_blank(line: str) -> bool:
     return not line.strip(_BLANKS)
 
 
+def _separates(line: str) -> bool:
+    """Whether a line stands between sentences: blank, or the start of a document."""
+    return _is_blank(line) or line.split()[:1] == [DOCUMENT_START]
+
+
 def _sentence_ranges(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield [start, end) of each run of lines that are not blank."""
+    """Yield [start, end) of each sentence's lines."""
     start = 0
     for index, line in enumerate([*lines, ""]):
-        if _is_blank(line):
+        if _separates(line):
             if index > start:
                 yield start, index
             start = index + 1
@@ -131,6 +104,8 @@ def _sentence_ranges(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 def read_conll(path: str, need_tags: bool = True) -> ConllFile:
     """Read a file of columns; blank lines end sentences.
+
+    A line whose first field is `-DOCSTART-` is no part of a sentence either.
 
     Args:
         path: UTF-8 text; of each line the first and the last field are used.
@@ -142,7 +117,8 @@ def read_conll(path: str, need_tags: bool = True) -> ConllFile:
         OSError: the file cannot be read.
     """
     lines = tuple(files.read_lines(path))
-    labelled = need_tags or any(len(line.split()) > 1 for line in lines)
+    several = (len(line.split()) > 1 for line in lines if not _separates(line))
+    labelled = need_tags or any(several)
     usual = max(2, _usual_width(lines)) if labelled else 1
     sentences = []
     for start, end in _sentence_ranges(lines):

@@ -36,7 +36,7 @@ class Window(NamedTuple):
 
     Attributes:
         start, end: the columns it sees.
-        first, last: the columns [first, last) that it answers for: those that have
+        first, last: the columns [first, last) that are scored in it: those that have
             more context here than in any other window.
     """
 
@@ -52,8 +52,8 @@ def plan_windows(length: int, capacity: int) -> list[Window]:
     Neighbours overlap by half or more and part at the middle of their overlap, so a
     column has context of a quarter of the capacity on both sides, or all there is.
 
-    Example: `plan_windows(10, 8)` is windows [0, 8) and [2, 10), which answer for
-    [0, 5) and [5, 10).
+    Example: `plan_windows(10, 8)` is windows [0, 8) and [2, 10), in which [0, 5) and
+    [5, 10) are scored.
     """
     if length <= capacity:
         return [Window(0, length, 0, length)]
@@ -82,7 +82,7 @@ class Examples(NamedTuple):
 
     Attributes:
         input_ids: ids of `[CLS]`, the columns' tokens and `[SEP]`.
-        label_ids: ids of the labels of the columns it answers for; 0 without tags.
+        label_ids: ids of the labels of the columns scored in it; 0 without tags.
         offset: where the first of these columns stands in `input_ids`.
         sentence: index of its sentence.
         unknown: how many columns of the file are `[UNK]`.

@@ -18,7 +18,7 @@ Tags = Sequence[str]
 _LAST_SEPARATOR = re.compile(r"\S(\s+)\S+$")
 
 
-class Report(NamedTuple):
+class NerReport(NamedTuple):
     """How predicted tags compare with those of a file.
 
     Attributes:
@@ -56,9 +56,9 @@ class Report(NamedTuple):
 
 def make_report(
     gold: Sequence[Tags], predicted: Sequence[Tags], loss: float, scheme: Scheme
-) -> Report:
+) -> NerReport:
     """Compare sentences of tags, gold and predicted."""
-    return Report(
+    return NerReport(
         entities.score_strict(gold, predicted, scheme),
         entities.score_default(gold, predicted),
         sum(count_illegal(tags, scheme) for tags in gold),

@@ -12,18 +12,34 @@ from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional
 import numpy as np
 import tensorflow as tf
 
+from albert.base.errors import UserError
 from albert.modeling import crf, heads
+from albert.modeling.config import EncoderConfig
+from albert.tasks.finetuning_task import FineTuningTask, Report
 from albert.tasks.ner.config import NerConfig
-from albert.tasks.ner.output import make_report
+from albert.tasks.ner.conll import (
+    SUFFIXES,
+    ConllFile,
+    check_characters,
+    check_scheme,
+    read_conll,
+)
+from albert.tasks.ner.examples import count_data, log_counts, make_examples
+from albert.tasks.ner.output import make_report, write_predictions
 from albert.tasks.ner.source import NerSource
-from albert.tasks.ner.tag_schemes import LabelSet
+from albert.tasks.ner.tag_schemes import (
+    LabelSet,
+    collect_labels,
+    detect_scheme,
+    find_scheme,
+)
+from albert.text.tokenization import Tokenizer
 from albert.training.task import (
     PREDICT,
     TRAIN,
     Features,
     LossTerm,
     Metric,
-    Task,
     TaskOutput,
 )
 
@@ -64,42 +80,83 @@ def _softmax_loss(
     return tf.reduce_sum(losses * mask, axis=1)
 
 
-class NerTask(Task):
+class NerTask(FineTuningTask):
     """Labels the characters of sentences."""
 
+    name = "ner"
+    unit = "sentences"
+    suffixes = SUFFIXES
+    settings_class = NerConfig
+    fixed_settings = ("head", "do_lower_case")
+    table_name = "entity_scores"
+    logged_metrics = ("eval_f", "eval_precision", "eval_recall", "loss")
     best_metric = Metric("eval_f", higher_is_better=True)
 
     def __init__(
         self,
-        config: NerConfig,
-        label_set: LabelSet,
-        initializer_range: float = 0.02,
+        settings: NerConfig,
+        labels: LabelSet,
+        tokenizer: Tokenizer,
+        encoder: EncoderConfig,
     ):
-        """Keep what the graph and the scores depend on.
+        """See `FineTuningTask`."""
+        super().__init__(settings, labels, tokenizer, encoder)
+        self._label_set = labels
+        self._legal = self._label_set.legal_transitions()
 
-        Args:
-            config: the head and its settings.
-            label_set: of the training data.
-            initializer_range: of the head's weights.
-        """
-        self._config = config
-        self._label_set = label_set
-        self._labels = label_set.labels
-        self._legal = label_set.legal_transitions()
-        self._initializer_range = initializer_range
+    @classmethod
+    def read_file(cls, path: str, need_labels: bool) -> ConllFile:
+        """See `FineTuningTask.read_file` and `read_conll`."""
+        conll = read_conll(path, need_labels)
+        check_characters(conll)
+        return conll
+
+    @classmethod
+    def collect_labels(cls, train_file: ConllFile) -> LabelSet:
+        """See `FineTuningTask.collect_labels`."""
+        tags = {tag for sentence in train_file.sentences for tag in sentence.tags}
+        label_set = collect_labels(tags, detect_scheme(tags))
+        if not label_set.types:
+            raise UserError(f"{train_file.path} holds no entity: every tag is O")
+        return label_set
+
+    @classmethod
+    def labels_to_json(cls, labels: LabelSet) -> dict[str, Any]:
+        """See `FineTuningTask.labels_to_json`; every label, too, for other readers."""
+        return {
+            "scheme": labels.scheme.name,
+            "types": list(labels.types),
+            "labels": labels.labels,
+        }
+
+    @classmethod
+    def labels_from_json(cls, value: Mapping[str, Any]) -> LabelSet:
+        """See `FineTuningTask.labels_from_json`."""
+        return LabelSet(find_scheme(value["scheme"]), tuple(value["types"]))
+
+    def make_source(self, name: str, file: ConllFile, seed: int) -> NerSource:
+        """See `FineTuningTask.make_source`."""
+        label_set, sentences = self._label_set, file.sentences
+        check_scheme(file, label_set.scheme)
+        examples = make_examples(
+            sentences, self.tokenizer, label_set, self.settings.max_seq_length
+        )
+        log_counts(name, file.path, count_data(sentences, examples, label_set))
+        return NerSource(file, examples, self.features, seed)
 
     def features(self, mode: str) -> dict[str, tf.TensorSpec]:
         """See `Task.features`; all int32.
 
-        `input_ids` and `input_mask` [B, T], `label_ids` [B, C] for at most C tokens
-        that are scored in a window, `length` [B] (how many they are), `offset` [B]
-        (where the first stands in T), `sentence` [B].
+        `input_ids` and `input_mask` [B, T], `length` [B] (how many tokens are scored in
+        a window, C at most), `offset` [B] (where the first of them stands in T),
+        `sentence` [B]; except in PREDICT `label_ids` [B, C].
         """
-        del mode
         sizes = {
-            **dict.fromkeys(("input_ids", "input_mask", "label_ids"), [None, None]),
+            **dict.fromkeys(("input_ids", "input_mask"), [None, None]),
             **dict.fromkeys(("length", "offset", "sentence"), [None]),
         }
+        if mode != PREDICT:
+            sizes["label_ids"] = [None, None]
         return {name: tf.TensorSpec(size, tf.int32) for name, size in sizes.items()}
 
     def build(
@@ -111,7 +168,7 @@ class NerTask(Task):
         with a CRF `transitions` float32 [B, L, L], the same for all; except in PREDICT
         `label_loss` float32 [B], the sum over an example's characters.
         """
-        labels, lengths = features["label_ids"], features["length"]
+        lengths = features["length"]
         encoded = build_encoder(
             features["input_ids"],
             features["input_mask"],
@@ -120,11 +177,11 @@ class NerTask(Task):
         )
         emissions = heads.token_label_logits(
             gather_scored_tokens(
-                encoded.sequence, features["offset"], tf.shape(labels)[1]
+                encoded.sequence, features["offset"], tf.reduce_max(lengths)
             ),
-            len(self._labels),
-            self._initializer_range,
-            self._config.dropout_prob,
+            len(self._label_set.labels),
+            self.encoder.initializer_range,
+            self.settings.dropout_prob,
             training=mode == TRAIN,
         )
         predictions = {
@@ -132,22 +189,25 @@ class NerTask(Task):
             "length": lengths,
             "sentence": features["sentence"],
         }
-        if self._config.head == "crf":
+        scores = None
+        if self.settings.head == "crf":
             scores = crf.transition_scores(self._legal)
-            losses = -crf.log_likelihood(emissions, labels, lengths, scores)
             copies = [tf.shape(lengths)[0], 1, 1]
             predictions["transitions"] = tf.tile(scores[None], copies)
-        else:
-            losses = _softmax_loss(emissions, labels, lengths)
         if mode == PREDICT:
             return TaskOutput({}, predictions)
+        labels = features["label_ids"]
+        if scores is None:
+            losses = _softmax_loss(emissions, labels, lengths)
+        else:
+            losses = -crf.log_likelihood(emissions, labels, lengths, scores)
         weight = tf.cast(tf.reduce_sum(lengths), tf.float32)
         terms = {"label_loss": LossTerm(tf.reduce_sum(losses), weight)}
         if mode == TRAIN:
             return TaskOutput(terms, {})
         return TaskOutput(terms, {**predictions, "label_loss": losses})
 
-    def label(
+    def decode(
         self, batches: Iterable[Mapping[str, np.ndarray]], data: NerSource
     ) -> Labelling:
         """Return the tags of every sentence from the predictions of all its windows."""
@@ -176,14 +236,18 @@ class NerTask(Task):
             path = emissions.argmax(axis=-1)
         else:
             path = crf.viterbi(emissions, transitions, self._legal)
-        return [self._labels[index] for index in path]
+        labels = self._label_set.labels
+        return [labels[index] for index in path]
 
-    def score(
-        self, batches: Iterable[Mapping[str, np.ndarray]], data: NerSource
-    ) -> dict[str, float]:
-        """See `Task.score` and `albert.tasks.ner.output.Report.metrics`."""
-        labelling = self.label(batches, data)
+    def report(self, decoded: Labelling, data: NerSource) -> Report:
+        """See `FineTuningTask.report` and `albert.tasks.ner.output.NerReport`."""
         gold = [sentence.tags for sentence in data.sentences]
-        return make_report(
-            gold, labelling.tags, labelling.loss, self._label_set.scheme
-        ).metrics()
+        found = make_report(gold, decoded.tags, decoded.loss, self._label_set.scheme)
+        return Report(found.metrics(), found.table())
+
+    def write_predictions(
+        self, stem: str, decoded: Labelling, data: NerSource
+    ) -> tuple[str, str]:
+        """See `FineTuningTask.write_predictions`; `.conll` and `.jsonl`."""
+        scheme = self._label_set.scheme
+        return write_predictions(stem, data.conll, decoded.tags, scheme)

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from albert.base.errors import UserError
+from albert.tasks.data_files import find_splits
 from albert.tasks.ner import conll
 from albert.tasks.ner.tag_schemes import find_scheme
 
@@ -69,6 +70,19 @@ def test_sentences_know_their_lines(tmp_path):
     )
 
 
+def test_the_start_of_a_document_is_no_sentence(tmp_path):
+    text = "-DOCSTART- -X- O O\n\n用 N x O\n图 N x B-A\n-DOCSTART- -X- O O\n像 N x O\n"
+    found = conll.read_conll(_write(tmp_path, text))
+    assert found.sentences == (
+        conll.Sentence(("用", "图"), ("O", "B-A"), 3),
+        conll.Sentence(("像",), ("O",), 6),
+    )
+    bare = conll.read_conll(_write(tmp_path, "-DOCSTART- O\n\n用\n"), need_tags=False)
+    assert bare.sentences == (conll.Sentence(("用",), None, 3),)
+    with pytest.raises(UserError, match="holds no sentence"):
+        conll.read_conll(_write(tmp_path, "-DOCSTART-\n\n"))
+
+
 def test_byte_order_mark_and_windows_line_ends_are_no_text(tmp_path):
     found = conll.read_conll(_write(tmp_path, "\ufeff用 O\r\n\r\n图 B-A\r\n"))
     assert found.lines == ("用 O", "", "图 B-A")
@@ -114,45 +128,6 @@ def test_tag_of_another_scheme_is_named_with_its_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["train.conll", "val.conll", "test.conll"], "train val test"),
-        (["train.txt", "dev.txt", "notes.txt", "train.json"], "train val"),
-        (["train.stripped.conll", "dev.stripped.conll"], "train val"),
-        (["train.char.bmes", "test.char.bmes", "README.md"], "train test"),
-        (["test.bio", "training.bio", "testing.conll"], "test"),
-    ],
-)
-def test_splits_are_found_by_name(tmp_path, names, expected):
-    for name in names:
-        _write(tmp_path, "用 O\n", name)
-    (tmp_path / "val.d.conll").mkdir()
-    found = conll.find_splits(str(tmp_path))
-    assert set(found) == set(expected.split())
-    assert all(path.startswith(str(tmp_path)) for path in found.values())
-
-
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (["val.conll", "dev.conll"], "are both val files"),
-        (["train.conll", "train.char.bmes"], "are both train files"),
-        (["train.json"], "holds no file named train, val, dev or test"),
-    ],
-)
-def test_folder_without_or_with_ambiguous_splits_is_refused(tmp_path, names, message):
-    for name in names:
-        _write(tmp_path, "用 O\n", name)
-    with pytest.raises(UserError, match=message):
-        conll.find_splits(str(tmp_path))
-
-
-def test_missing_folder_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no such folder: .*absent"):
-        conll.find_splits(str(tmp_path / "absent"))
-
-
-@pytest.mark.parametrize(
     ("folder", "split", "sentences"),
     [
         ("scibert_cn", "train", 1286),
@@ -165,7 +140,7 @@ def test_missing_folder_is_refused(tmp_path):
 def test_third_party_files_hold_as_many_sentences_as_counted_elsewhere(
     shared, folder, split, sentences
 ):
-    path = conll.find_splits(str(shared / "data" / "ner" / folder))[split]
+    path = find_splits(str(shared / "data" / "ner" / folder), conll.SUFFIXES)[split]
     text = pathlib.Path(path).read_text(encoding="utf-8")
     blocks = text.strip("\n").split("\n\n")
     found = conll.read_conll(path)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from albert.tasks.data_files import find_splits
 from albert.tasks.ner import examples as ner_data
-from albert.tasks.ner.conll import Sentence, find_splits, read_conll
+from albert.tasks.ner.conll import SUFFIXES, Sentence, read_conll
 from albert.tasks.ner.examples import Window, plan_windows
 from albert.tasks.ner.tag_schemes import LabelSet, collect_labels, find_scheme
 from albert.text.tokenization import Tokenizer
@@ -60,10 +61,10 @@ def _context(window, column, length):
 
 @pytest.mark.parametrize("capacity", [2, 3, 6, 7, 126])
 @pytest.mark.parametrize("length", [1, 2, 3, 6, 7, 8, 13, 126, 127, 190, 297, 1000])
-def test_each_column_is_answered_once_where_it_has_most_context(length, capacity):
+def test_each_column_is_scored_once_where_it_has_most_context(length, capacity):
     windows = plan_windows(length, capacity)
-    answered = [c for w in windows for c in range(w.first, w.last)]
-    assert answered == list(range(length))
+    scored = [c for w in windows for c in range(w.first, w.last)]
+    assert scored == list(range(length))
     for window in windows:
         assert 0 <= window.start <= window.first < window.last <= window.end <= length
         assert window.end - window.start == min(length, capacity)
@@ -164,7 +165,7 @@ def test_scibert_cn_counts_as_documented(shared, split, entities, illegal):
     vocabulary = load_vocabulary(
         str(shared / "data" / "published" / "albert_tiny" / "vocab.txt")
     )
-    splits = find_splits(str(shared / "data" / "ner" / "scibert_cn"))
+    splits = find_splits(str(shared / "data" / "ner" / "scibert_cn"), SUFFIXES)
     train = read_conll(splits["train"]).sentences
     label_set = collect_labels((t for s in train for t in s.tags), BIO)
     assert label_set.types == ("Evaluation", "Material", "Method", "Task")

@@ -30,6 +30,7 @@ def _read(folder, text, need_tags=True):
         ),
         ("用\tO\n \n\n图\tO\n\n", ["O", "B-A"], "用\tO\tO\n \n\n图\tO\tB-A\n\n"),
         ("用 N O \n", ["B-A"], "用 N O B-A\n"),
+        ("-DOCSTART- O\n\n用 O\n", ["B-A"], "-DOCSTART- O\n\n用 O B-A\n"),
         ("\n\u3000 O\n  O\n", ["O B-A"], "\n\u3000 O O\n  O B-A\n"),
     ],
 )

@@ -11,9 +11,8 @@ import tensorflow as tf
 from albert.base.errors import UserError
 from albert.tasks.ner import task as ner
 from albert.tasks.ner.config import NerConfig
-from albert.tasks.ner.conll import Sentence
-from albert.tasks.ner.examples import make_examples, plan_windows
-from albert.tasks.ner.source import NerSource
+from albert.tasks.ner.conll import ConllFile, Sentence
+from albert.tasks.ner.examples import plan_windows
 from albert.tasks.ner.tag_schemes import LabelSet, count_illegal, find_scheme
 from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -38,10 +37,9 @@ def _sentence(length, seed=0, tags=None):
 def _task(sentences, scheme=BIO, **settings):
     config = NerConfig(dropout_prob=0.0, **settings)
     label_set = LabelSet(scheme, ("A", "B"))
-    examples = make_examples(
-        sentences, Tokenizer(VOCABULARY), label_set, config.max_seq_length
-    )
-    return ner.NerTask(config, label_set), NerSource(sentences, examples, seed=1)
+    encoder = types.SimpleNamespace(initializer_range=0.02)
+    task = ner.NerTask(config, label_set, Tokenizer(VOCABULARY), encoder)
+    return task, task.make_source("train", ConllFile("f", (), tuple(sentences)), 1)
 
 
 def _blind_encoder(input_ids, input_mask, segment_ids, training=False):
@@ -88,7 +86,7 @@ def _run(pair, mode, encoder=_blind_encoder, batch_size=3, batches=None):
 
 def _label(pair, encoder=_blind_encoder, batch_size=3):
     task, data = pair
-    return task.label((p for p, _ in _run(pair, EVAL, encoder, batch_size)), data)
+    return task.decode((p for p, _ in _run(pair, EVAL, encoder, batch_size)), data)
 
 
 def _batches(data, mode, batch_size, count=None):
@@ -210,7 +208,7 @@ def test_prediction_needs_no_labels_and_gives_no_loss():
     ((predictions, losses),) = _run(task, PREDICT)
     assert losses == {}
     assert "label_loss" not in predictions
-    labelling = task[0].label([predictions], task[1])
+    labelling = task[0].decode([predictions], task[1])
     assert len(labelling.tags[0]) == 3
     assert np.isnan(labelling.loss)
 
@@ -237,7 +235,7 @@ def test_crf_never_gives_illegal_transitions(scheme):
     emissions = rng.normal(size=(50, 9, len(labels))) * 5
     emissions[:, :, 0] -= 20  # so that almost nothing is O
     transitions = rng.normal(size=(len(labels),) * 2) * 5
-    tags = task[0].label([_batch(emissions, transitions)], task[1]).tags
+    tags = task[0].decode([_batch(emissions, transitions)], task[1]).tags
     assert sum(count_illegal(sentence, scheme) for sentence in tags) == 0
     best = [[labels[i] for i in sentence.argmax(axis=-1)] for sentence in emissions]
     assert sum(count_illegal(sentence, scheme) for sentence in best) > 50

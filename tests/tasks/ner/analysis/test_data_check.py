@@ -6,8 +6,9 @@ import pathlib
 
 import pytest
 
+from albert.tasks.data_files import find_splits
 from albert.tasks.ner.analysis import data_check
-from albert.tasks.ner.conll import find_splits, read_conll
+from albert.tasks.ner.conll import SUFFIXES, read_conll
 from albert.tasks.ner.tag_schemes import find_scheme
 
 BIO = find_scheme("BIO")
@@ -131,7 +132,7 @@ def test_text_shows_numbers_and_the_first_of_each_kind(splits):
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the data sets in ../shared")
 def test_the_known_traps_of_a_published_set_are_found():
     """SciBERT-CN: four I- without B- in train, a test sentence of 297 characters."""
-    paths = find_splits(str(SHARED / "scibert_cn"))
+    paths = find_splits(str(SHARED / "scibert_cn"), SUFFIXES)
     splits = {name: read_conll(path) for name, path in paths.items()}
     found = list(data_check.find_illegal(splits, BIO))
     assert sum(f.text.startswith("train") for f in found) == 4

@@ -1,4 +1,4 @@
-"""The labels and settings in a model directory."""
+"""The labels and settings in a model directory, and what a folder is without them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ import pytest
 from albert.base import files
 from albert.base.errors import UserError
 from albert.checkpoints import variables as checkpoints
+from albert.tasks.finetuning_config import FineTuningRun
+from albert.tasks.model_folder import (
+    LABELS_FILE,
+    choose_labels,
+    describe_folder,
+    load_labels,
+    save_labels,
+)
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.conll import ConllFile, Sentence
-from albert.tasks.ner.labels import LABELS_FILE, choose_labels, load_labels, save_labels
 from albert.tasks.ner.tag_schemes import LabelSet, find_scheme
+from albert.tasks.ner.task import NerTask
 
 LABELS = LabelSet(find_scheme("BIO"), ("Method", "Task"))
 CONFIG = NerConfig(head="crf", max_seq_length=64)
@@ -22,12 +30,21 @@ def _train_file(tags):
     return ConllFile("train.conll", (), (sentence,))
 
 
+def _save(folder, labels=LABELS, settings=CONFIG):
+    save_labels(str(folder), NerTask(settings, labels, None, None))
+
+
+def _choose(folder, given, train):
+    run = FineTuningRun(output_dir=str(folder), data_dir="d", do_eval=True)
+    return choose_labels(NerTask, run, given, train)
+
+
 @pytest.fixture
 def model(tmp_path):
     """A folder with labels and a checkpoint."""
     folder = tmp_path / "model"
     folder.mkdir()
-    save_labels(str(folder), LABELS, CONFIG)
+    _save(folder)
     checkpoints.write_variables(
         str(folder / "model.ckpt-1"), {"global_step": np.int64(1)}
     )
@@ -36,11 +53,11 @@ def model(tmp_path):
 
 
 def test_labels_are_read_as_they_were_saved(tmp_path):
-    save_labels(str(tmp_path), LABELS, CONFIG)
-    assert load_labels(str(tmp_path)) == (LABELS, CONFIG)
+    _save(tmp_path)
+    assert load_labels(str(tmp_path), NerTask) == (LABELS, CONFIG)
     written = files.read_json(str(tmp_path / LABELS_FILE))
     assert written["labels"] == ["O", "B-Method", "I-Method", "B-Task", "I-Task"]
-    assert load_labels(str(tmp_path / "absent")) is None
+    assert load_labels(str(tmp_path / "absent"), NerTask) is None
 
 
 @pytest.mark.parametrize(
@@ -49,30 +66,32 @@ def test_labels_are_read_as_they_were_saved(tmp_path):
 def test_file_that_holds_no_labels_is_named(tmp_path, value):
     files.write_json(str(tmp_path / LABELS_FILE), value)
     with pytest.raises(UserError, match="labels.json does not hold a model's labels"):
-        load_labels(str(tmp_path))
+        load_labels(str(tmp_path), NerTask)
 
 
 def test_training_takes_labels_from_the_data(tmp_path):
     train = _train_file("O B-Task I-Task B-Method")
-    found = choose_labels(str(tmp_path), {"max_seq_length": 32}, train)
+    found = _choose(tmp_path, {"max_seq_length": 32}, train)
     assert found == (LABELS, NerConfig(max_seq_length=32))
 
 
 def test_data_without_entities_is_refused(tmp_path):
     with pytest.raises(UserError, match="train.conll holds no entity"):
-        choose_labels(str(tmp_path), {}, _train_file("O O"))
+        _choose(tmp_path, {}, _train_file("O O"))
 
 
 def test_without_training_the_model_names_labels_and_settings(model):
-    assert choose_labels(model, {}, None) == (LABELS, CONFIG)
-    label_set, config = choose_labels(model, {"max_seq_length": 200}, None)
+    assert _choose(model, {}, None) == (LABELS, CONFIG)
+    label_set, config = _choose(model, {"max_seq_length": 200}, None)
     assert config == NerConfig(head="crf", max_seq_length=200)
 
 
 def test_folder_without_a_model_is_refused(tmp_path):
-    save_labels(str(tmp_path), LABELS, CONFIG)
-    with pytest.raises(UserError, match="holds no trained model; give --do_train"):
-        choose_labels(str(tmp_path), {}, None)
+    _save(tmp_path)
+    with pytest.raises(
+        UserError, match="holds no trained model: it has labels.json, but no"
+    ):
+        _choose(tmp_path, {}, None)
 
 
 @pytest.mark.parametrize(
@@ -86,9 +105,41 @@ def test_folder_without_a_model_is_refused(tmp_path):
 )
 def test_model_of_other_labels_or_settings_is_refused(model, given, tags, message):
     with pytest.raises(UserError, match=message):
-        choose_labels(model, given, tags and _train_file(tags))
+        _choose(model, given, tags and _train_file(tags))
 
 
 def test_training_goes_on_with_the_same_labels(model):
     train = _train_file("B-Task B-Method O")
-    assert choose_labels(model, {"head": "crf"}, train)[0] == LABELS
+    assert _choose(model, {"head": "crf"}, train)[0] == LABELS
+
+
+def test_models_from_before_tasks_had_names_are_those_of_ner(model):
+    path = f"{model}/{LABELS_FILE}"
+    value = files.read_json(path)
+    assert value.pop("task") == "ner"
+    files.write_json(path, value)
+    assert load_labels(model, NerTask) == (LABELS, CONFIG)
+    files.write_json(path, {**value, "task": "mrc"})
+    with pytest.raises(UserError, match="holds a model of the task mrc"):
+        load_labels(model, NerTask)
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (None, "there is no such folder"),
+        ([], "the folder is empty"),
+        (["labels.json"], "it has labels.json, but no checkpoint"),
+        (["checkpoint", "m.ckpt.index", "model.json"], "an encoder from pretraining"),
+        (["checkpoint", "m.ckpt.index"], "an encoder from an export"),
+        (["m.ckpt.index"], "no file `checkpoint`"),
+        (["b", "c", "a", "d"], "it has a, b, c, ..., but no checkpoint"),
+    ],
+)
+def test_a_folder_without_a_model_is_described(tmp_path, names, what):
+    folder = tmp_path / "folder"
+    if names is not None:
+        folder.mkdir()
+    for name in names or ():
+        (folder / name).write_text('model_checkpoint_path: "m.ckpt"\n')
+    assert what in describe_folder(str(folder))

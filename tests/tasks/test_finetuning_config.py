@@ -1,11 +1,11 @@
-"""What NER runs are accepted, and how long they train."""
+"""What fine-tuning runs are accepted, and how long they train."""
 
 from __future__ import annotations
 
 import pytest
 
 from albert.base.errors import UserError
-from albert.tasks.ner.config import FineTuningConfig, NerRunConfig
+from albert.tasks.finetuning_config import FineTuningConfig, FineTuningRun
 
 FILES = {"config_file": "config.json", "vocab_file": "vocab.txt"}
 
@@ -20,12 +20,14 @@ FILES = {"config_file": "config.json", "vocab_file": "vocab.txt"}
     ],
 )
 def test_steps_follow_from_sentences_batch_and_epochs(sentences, settings, expected):
-    assert FineTuningConfig(**settings).count_steps(sentences) == expected
+    assert FineTuningConfig(**settings).count_steps(sentences, "sentences") == expected
 
 
 def test_epochs_without_a_whole_batch_are_refused():
     with pytest.raises(UserError, match="3 sentences in 1 epochs give no batch"):
-        FineTuningConfig(num_train_epochs=1.0, train_batch_size=4).count_steps(3)
+        FineTuningConfig(num_train_epochs=1.0, train_batch_size=4).count_steps(
+            3, "sentences"
+        )
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,9 @@ def test_epochs_without_a_whole_batch_are_refused():
         ({"num_train_epochs": 0.0}, "num_train_epochs must be above 0"),
         ({"train_batch_size": 0}, "train_batch_size must be at least 1"),
         ({"eval_batch_size": 0}, "eval_batch_size must be at least 1"),
+        ({"head_learning_rate": 0.0}, "head_learning_rate must be above 0"),
+        ({"layerwise_lr_decay": 1.5}, "layerwise_lr_decay must be .* at most 1"),
+        ({"early_stopping_patience": 0}, "early_stopping_patience must be at least 1"),
         ({"warmup_proportion": 1.5}, "warmup_proportion must be .* at most 1"),
     ],
 )
@@ -64,11 +69,15 @@ def test_wrong_tuning_is_refused(settings, message):
             {"do_eval": True, "data_dir": "d", "predict_file": "p"},
             "--predict_file needs --do_predict",
         ),
+        (
+            {"do_train": True, "data_dir": "d", "model_dir": "m"},
+            "training writes its model to --output_dir",
+        ),
     ],
 )
 def test_incomplete_run_is_refused(values, message):
     with pytest.raises(UserError, match=message):
-        NerRunConfig(**{"output_dir": "model", **values})
+        FineTuningRun(**{"output_dir": "model", **values})
 
 
 @pytest.mark.parametrize(
@@ -81,4 +90,4 @@ def test_incomplete_run_is_refused(values, message):
     ],
 )
 def test_complete_run_is_accepted(values):
-    assert NerRunConfig(output_dir="model", **values).output_dir == "model"
+    assert FineTuningRun(output_dir="model", **values).output_dir == "model"
