@@ -68,6 +68,7 @@ WITHOUT_TENSORFLOW = (
     "albert/pretraining_data/",
     "albert/modeling/config.py",
     "albert/checkpoints/config.py",
+    "albert/modeling/published_config.py",
     "albert/training/config.py",
     "albert/training/cluster_config.py",
     "albert/evaluation/config.py",

@@ -6,12 +6,11 @@ from typing import Optional
 
 import tensorflow as tf
 
-from albert.base.errors import UserError
-from albert.modeling import embeddings, layers, transformer
 from albert.modeling.config import AlbertConfig
+from albert.modeling.embeddings import embed_factorised
 from albert.modeling.output import EncoderOutput
-
-v1 = tf.compat.v1
+from albert.modeling.transformer import transformer_layers
+from albert.modeling.transformer_encoder import build_transformer
 
 
 def build_albert_zh(
@@ -28,42 +27,21 @@ def build_albert_zh(
 ) -> EncoderOutput:
     """Build the graph; see `albert.modeling.encoder.EncoderBuilder`.
 
-    Lan et al., "ALBERT" (2020). The pooled vector is a tanh dense layer over the first
-    token's.
+    Lan et al., "ALBERT" (2020), with the projection of the embeddings before their sum.
 
     Raises:
         UserError: the input is longer than the position embeddings.
     """
-    length = input_ids.shape[1]
-    if length is not None and length > config.max_position_embeddings:
-        raise UserError(
-            f"max_seq_length {length} is more than the model's "
-            f"max_position_embeddings {config.max_position_embeddings}"
-        )
-    width = config.hidden_size
-    with layers.scope_for_embeddings(scope, embeddings_scope):
-        embedded = embeddings.embed(input_ids, segment_ids, config, training, dtype)
-    with v1.variable_scope(scope):
-        if positions is not None:  # after the first token, for the pooler
-            positions = tf.pad(positions, [[0, 0], [1, 0]])
-        stack = transformer.transformer_layers(
-            embedded.output,
-            layers.attention_bias(input_mask),
-            config,
-            training,
-            positions,
-        )
-        shape = [tf.shape(input_ids)[0], -1, width]
-        embedding_output, sequence, *sequences = [
-            tf.reshape(tf.cast(x, tf.float32), shape)
-            for x in (embedded.output, stack.output, *stack.layers)
-        ]
-        with v1.variable_scope("pooler"):
-            pooled = layers.dense(
-                sequence[:, 0], width, config.initializer_range, tf.tanh
-            )
-    if positions is not None:
-        sequence = sequence[:, 1:]
-    return EncoderOutput(
-        embedding_output, sequence, tuple(sequences), pooled, embedded.token_decoder
+    return build_transformer(
+        embed_factorised,
+        transformer_layers,
+        input_ids,
+        input_mask,
+        segment_ids,
+        training,
+        positions,
+        config,
+        dtype,
+        scope,
+        embeddings_scope,
     )

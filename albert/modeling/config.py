@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Mapping, Optional
 from albert.base.checks import check_choice, check_range
 from albert.base.errors import UserError
 
-ACTIVATIONS = ("gelu", "relu", "tanh", "linear")
+ACTIVATIONS = ("gelu", "gelu_erf", "relu", "tanh", "linear")
 LAYER_NORM_PLACES = ("postln", "preln")
 LAYER_SHARING = ("all", "attention", "none")
 DEFAULT_ARCHITECTURE = "albert_zh"
@@ -27,10 +27,6 @@ _LEGACY_KEYS = frozenset(
         "pooler_size_per_head",
         "pooler_type",
     }
-)
-# Keys that mark the layout of google-research/albert, whose variables differ.
-_GOOGLE_KEYS = frozenset(
-    {"num_hidden_groups", "inner_group_num", "net_structure_type", "gap_size"}
 )
 _TYPES = {
     "int": (int,),
@@ -57,7 +53,8 @@ class EncoderConfig:
     Attributes:
         vocab_size: number of tokens, V.
         hidden_size: width of the encoder's output, H.
-        hidden_act: "gelu" (tanh approximation), "relu", "tanh" or "linear".
+        hidden_act: "gelu" (tanh approximation), "gelu_erf" (exact), "relu", "tanh" or
+            "linear".
         hidden_dropout_prob: in [0, 1).
         max_position_embeddings: longest input in tokens, P.
         type_vocab_size: number of segment ids.
@@ -66,6 +63,9 @@ class EncoderConfig:
 
     architecture: ClassVar[str]  # the row of `encoder.ARCHITECTURES`
     required_keys: ClassVar[tuple[str, ...]] = ("vocab_size", "hidden_size")
+    # Keys that the published files of this architecture alone have: with one of them,
+    # a file need not name it.
+    marks: ClassVar[tuple[str, ...]] = ()
 
     vocab_size: int
     hidden_size: int = 768
@@ -215,17 +215,10 @@ class AlbertConfig(TransformerConfig):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str) -> AlbertConfig:
         """See `EncoderConfig.from_dict`; an `ln_type` of null means "postln"."""
-        google = sorted(_GOOGLE_KEYS & set(values))
-        if google:
-            raise UserError(
-                f"{where}: key {google[0]!r} belongs to the layout of "
-                "google-research/albert, which is not supported; use a config in the "
-                "albert_zh layout"
-            )
         if "vocab_size" in values and "embedding_size" not in values:
             raise UserError(
                 f"{where}: embedding_size is missing; an ALBERT config has it (128 in "
-                "the published ones), a BERT config cannot be used"
+                'the published ones), a BERT config needs "architecture": "bert"'
             )
         if values.get("ln_type", "") is None:
             values = {key: value for key, value in values.items() if key != "ln_type"}

@@ -1,7 +1,7 @@
-"""Factorised embeddings of the albert_zh layout, and the decoder tied to them.
+"""Embeddings, factorised or not, and the decoder tied to them.
 
-Source: Lan et al., "ALBERT" (2020), section 3.1: a [V, E] table times an [E, H]
-projection in place of a [V, H] table.
+Source of the factorised ones: Lan et al., "ALBERT" (2020), section 3.1: a [V, E] table
+times an [E, H] projection in place of a [V, H] table.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from albert.modeling import layers
-from albert.modeling.config import AlbertConfig
+from albert.modeling.config import AlbertConfig, TransformerConfig
 from albert.modeling.output import TokenDecoder
 
 v1 = tf.compat.v1
@@ -21,22 +21,59 @@ class Embeddings(NamedTuple):
     """The embedded input, and the way back to the vocabulary.
 
     Attributes:
-        output: float tensor, [B * T, H].
-        token_decoder: takes vectors of width H.
+        output: float tensor, [B * T, width].
+        token_decoder: takes vectors of this width.
     """
 
     output: tf.Tensor
     token_decoder: TokenDecoder
 
 
-def embed(
+def _table(name: str, rows: int, width: int, stddev: float) -> tf.Tensor:
+    variable = v1.get_variable(
+        name, [rows, width], initializer=layers.initializer(stddev)
+    )
+    return tf.convert_to_tensor(variable)
+
+
+def _add_places(
+    flat: tf.Tensor, segment_ids: tf.Tensor, config: TransformerConfig, training: bool
+) -> tf.Tensor:
+    """Add segments and positions to embedded words, normalise, drop out.
+
+    Args:
+        flat: float tensor, [B * T, width].
+        segment_ids: int32, [B, T].
+
+    Returns:
+        float32, [B * T, width].
+    """
+    stddev, width = config.initializer_range, flat.shape[-1]
+    segments = _table("token_type_embeddings", config.type_vocab_size, width, stddev)
+    positions = _table(
+        "position_embeddings", config.max_position_embeddings, width, stddev
+    )
+    # A product with a one-hot of two columns: its gradient is a small product, where a
+    # gather's would scatter B * T rows into two.
+    one_hot = tf.one_hot(
+        tf.reshape(segment_ids, [-1]), config.type_vocab_size, dtype=tf.float32
+    )
+    flat = tf.cast(flat, tf.float32) + tf.matmul(one_hot, segments)
+    length = tf.shape(segment_ids)[1]
+    summed = tf.reshape(flat, [-1, length, width])
+    summed += positions[:length]  # broadcast over B
+    output = layers.layer_norm(tf.reshape(summed, [-1, width]))
+    return layers.dropout(output, config.hidden_dropout_prob, training)
+
+
+def embed_factorised(
     input_ids: tf.Tensor,
     segment_ids: tf.Tensor,
     config: AlbertConfig,
     training: bool,
     dtype: tf.DType = tf.float32,
 ) -> Embeddings:
-    """Sum word, segment and position embeddings, normalise, drop out.
+    """Embed words at width E, project to H, add segments and positions at width H.
 
     Args:
         input_ids: int32, [B, T], below vocab_size.
@@ -46,45 +83,58 @@ def embed(
     Variables: `embeddings/word_embeddings` [V, E], `word_embeddings_2` [E, H],
     `token_type_embeddings` [S, H], `position_embeddings` [P, H], `LayerNorm`.
     """
-    stddev = config.initializer_range
-    length = tf.shape(input_ids)[1]
-
-    def table(name: str, rows: int, width: int, stddev: float = stddev) -> tf.Tensor:
-        variable = v1.get_variable(
-            name, [rows, width], initializer=layers.initializer(stddev)
-        )
-        return tf.convert_to_tensor(variable)
-
+    stddev, width = config.initializer_range, config.hidden_size
     with v1.variable_scope("embeddings"):
-        words = table("word_embeddings", config.vocab_size, config.embedding_size)
-        projection = table(
+        words = _table(
+            "word_embeddings", config.vocab_size, config.embedding_size, stddev
+        )
+        projection = _table(
             "word_embeddings_2",
             config.embedding_size,
-            config.hidden_size,
+            width,
             config.projection_initializer_range or stddev,
-        )
-        segments = table(
-            "token_type_embeddings", config.type_vocab_size, config.hidden_size
-        )
-        positions = table(
-            "position_embeddings", config.max_position_embeddings, config.hidden_size
         )
         words, projection = tf.cast(words, dtype), tf.cast(projection, dtype)
         flat = tf.matmul(tf.gather(words, tf.reshape(input_ids, [-1])), projection)
-        # A product with a one-hot of two columns: its gradient is a small product,
-        # where a gather's would scatter B * T rows into two.
-        one_hot = tf.one_hot(
-            tf.reshape(segment_ids, [-1]), config.type_vocab_size, dtype=tf.float32
-        )
-        flat = tf.cast(flat, tf.float32) + tf.matmul(one_hot, segments)
-        summed = tf.reshape(flat, [-1, length, config.hidden_size])
-        summed += positions[:length]  # broadcast over B
-        output = layers.layer_norm(tf.reshape(summed, [-1, config.hidden_size]))
-        output = layers.dropout(output, config.hidden_dropout_prob, training)
+        output = _add_places(flat, segment_ids, config, training)
 
     def decode(hidden: tf.Tensor) -> tf.Tensor:
         narrow = tf.matmul(tf.cast(hidden, dtype), projection, transpose_b=True)
         return tf.matmul(narrow, words, transpose_b=True)
 
-    decoder = TokenDecoder(config.hidden_size, decode)
-    return Embeddings(tf.cast(output, dtype), decoder)
+    return Embeddings(tf.cast(output, dtype), TokenDecoder(width, decode))
+
+
+def embed_plain(
+    input_ids: tf.Tensor,
+    segment_ids: tf.Tensor,
+    config: TransformerConfig,
+    training: bool,
+    dtype: tf.DType = tf.float32,
+) -> Embeddings:
+    """Embed words, segments and positions at one width, as BERT does.
+
+    The width W is `config.word_embedding_size`: H in BERT, E in Google's ALBERT, which
+    maps the result to H after it.
+
+    Args:
+        input_ids: int32, [B, T], below vocab_size.
+        segment_ids: int32, [B, T], below type_vocab_size.
+        dtype: the type to compute in; variables are float32.
+
+    Variables: `embeddings/word_embeddings` [V, W], `token_type_embeddings` [S, W],
+    `position_embeddings` [P, W], `LayerNorm`.
+    """
+    width = config.word_embedding_size
+    with v1.variable_scope("embeddings"):
+        words = _table(
+            "word_embeddings", config.vocab_size, width, config.initializer_range
+        )
+        words = tf.cast(words, dtype)
+        flat = tf.gather(words, tf.reshape(input_ids, [-1]))
+        output = _add_places(flat, segment_ids, config, training)
+
+    def decode(hidden: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(tf.cast(hidden, dtype), words, transpose_b=True)
+
+    return Embeddings(tf.cast(output, dtype), TokenDecoder(width, decode))

@@ -8,9 +8,11 @@ from typing import Any, Callable, Mapping, NamedTuple, Optional
 from albert.base import files
 from albert.base.errors import UserError
 from albert.modeling.albert_zh import build_albert_zh
+from albert.modeling.bert import build_bert
 from albert.modeling.bilstm import build_bilstm
 from albert.modeling.config import DEFAULT_ARCHITECTURE, AlbertConfig, EncoderConfig
 from albert.modeling.conv import build_conv
+from albert.modeling.google_albert import build_google_albert
 from albert.modeling.local_config import (
     BilstmConfig,
     ConvConfig,
@@ -18,6 +20,7 @@ from albert.modeling.local_config import (
     TextCnnConfig,
 )
 from albert.modeling.output import EncoderOutput
+from albert.modeling.published_config import BertConfig, GoogleAlbertConfig
 from albert.modeling.textcnn import build_textcnn
 from albert.modeling.vectors import build_embeddings
 
@@ -55,6 +58,8 @@ ARCHITECTURES = {
     row.config_class.architecture: row
     for row in (
         Architecture(AlbertConfig, build_albert_zh),
+        Architecture(GoogleAlbertConfig, build_google_albert),
+        Architecture(BertConfig, build_bert),
         Architecture(ConvConfig, build_conv),
         Architecture(TextCnnConfig, build_textcnn),
         Architecture(BilstmConfig, build_bilstm),
@@ -72,14 +77,19 @@ def parse_encoder_config(values: Mapping[str, Any], where: str) -> EncoderConfig
     """Return the configuration that a JSON object holds.
 
     Args:
-        values: the object; its key `architecture` names the row, "albert_zh" where it
-            is absent.
+        values: the object; its key `architecture` names the row. Where it is absent,
+            the row whose `marks` the object has is meant, or else "albert_zh".
         where: the file's name, for messages.
 
     Raises:
         UserError: an unknown architecture or key, a missing key, a value out of range.
     """
-    name = values.get("architecture", DEFAULT_ARCHITECTURE)
+    marked = [
+        n
+        for n, row in ARCHITECTURES.items()
+        if set(row.config_class.marks) & set(values)
+    ]
+    name = values.get("architecture", (*marked, DEFAULT_ARCHITECTURE)[0])
     if not isinstance(name, str) or name not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise UserError(f"{where}: architecture must be one of {known}; got {name!r}")

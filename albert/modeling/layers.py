@@ -13,6 +13,8 @@ import tensorflow as tf
 
 v1 = tf.compat.v1
 
+Pick = Callable[[tf.Tensor], tf.Tensor]  # all rows -> those that a sublayer returns
+
 _LAYER_NORM_EPSILON = 1e-12
 _MASKED_SCORE = -10000.0  # added to the attention score of a padded position
 
@@ -81,8 +83,14 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return losses, gradient
 
 
+def gelu_erf(x: tf.Tensor) -> tf.Tensor:
+    """Gaussian error linear unit as defined, x times the normal distribution of x."""
+    return tf.cast(tf.nn.gelu(tf.cast(x, tf.float32), approximate=False), x.dtype)
+
+
 ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "gelu": gelu,
+    "gelu_erf": gelu_erf,
     "relu": tf.nn.relu,
     "tanh": tf.tanh,
     "linear": tf.identity,
@@ -129,18 +137,18 @@ def _affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     return tf.nn.bias_add(product, tf.cast(bias, x.dtype))
 
 
-def layer_norm(x: tf.Tensor) -> tf.Tensor:
+def layer_norm(x: tf.Tensor, scope: str = "LayerNorm") -> tf.Tensor:
     """Normalise the last dimension (Ba et al., 2016), epsilon 1e-12.
 
     Args:
         x: float tensor, [..., width].
 
     Returns:
-        The same shape and type; computed in float32. Variables `LayerNorm/gamma` and
-        `LayerNorm/beta` [width].
+        The same shape and type; computed in float32. Variables `<scope>/gamma` and
+        `<scope>/beta` [width].
     """
     width = [x.shape[-1]]
-    with v1.variable_scope("LayerNorm"):
+    with v1.variable_scope(scope):
         beta = v1.get_variable("beta", width, initializer=v1.zeros_initializer())
         gamma = v1.get_variable("gamma", width, initializer=v1.ones_initializer())
     normalised = _standardise(tf.cast(x, tf.float32))
@@ -252,3 +260,18 @@ def gather_positions(sequence: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
     """
     picked = tf.gather(sequence, positions, batch_dims=1)
     return tf.reshape(picked, [-1, sequence.shape[-1]])
+
+
+def position_picker(bias: tf.Tensor, positions: tf.Tensor) -> Pick:
+    """Return what takes the rows of some positions, [B * T, H] -> [B * P, H].
+
+    Args:
+        bias: float32, [B, 1, 1, T]; see `attention_bias`. It tells T.
+        positions: int32, [B, P].
+    """
+
+    def pick(rows: tf.Tensor) -> tf.Tensor:
+        sequence = tf.reshape(rows, [-1, tf.shape(bias)[-1], rows.shape[-1]])
+        return gather_positions(sequence, positions)
+
+    return pick

@@ -6,17 +6,18 @@ pre-LN: Xiong et al. (2020).
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Union
 
 import tensorflow as tf
 
 from albert.modeling import layers
 from albert.modeling.config import AlbertConfig
+from albert.modeling.published_config import BertConfig
 
 v1 = tf.compat.v1
 
+StackConfig = Union[AlbertConfig, BertConfig]
 Sublayer = Callable[[tf.Tensor], tf.Tensor]
-Pick = Callable[[tf.Tensor], tf.Tensor]  # all rows -> those that a sublayer returns
 
 
 class LayerStack(NamedTuple):
@@ -38,13 +39,17 @@ def _layer_scope(index: int, shared: bool) -> v1.variable_scope:
     return v1.variable_scope(name, reuse=v1.AUTO_REUSE)
 
 
-def _post_norm(x: tf.Tensor, sublayer: Sublayer, scope: str, pick: Pick) -> tf.Tensor:
+def _post_norm(
+    x: tf.Tensor, sublayer: Sublayer, scope: str, pick: layers.Pick
+) -> tf.Tensor:
     output = sublayer(x)
     with v1.variable_scope(scope):
         return layers.layer_norm(pick(x) + output)
 
 
-def _pre_norm(x: tf.Tensor, sublayer: Sublayer, scope: str, pick: Pick) -> tf.Tensor:
+def _pre_norm(
+    x: tf.Tensor, sublayer: Sublayer, scope: str, pick: layers.Pick
+) -> tf.Tensor:
     with v1.variable_scope(scope):
         normalised = layers.layer_norm(x)
     return pick(x) + sublayer(normalised)
@@ -55,7 +60,11 @@ _RESIDUALS = {"postln": _post_norm, "preln": _pre_norm}
 
 
 def _attention(
-    x: tf.Tensor, bias: tf.Tensor, config: AlbertConfig, training: bool, pick: Pick
+    x: tf.Tensor,
+    bias: tf.Tensor,
+    config: StackConfig,
+    training: bool,
+    pick: layers.Pick,
 ) -> tf.Tensor:
     with v1.variable_scope("attention"):
         with v1.variable_scope("self"):
@@ -73,7 +82,7 @@ def _attention(
     return layers.dropout(output, config.hidden_dropout_prob, training)
 
 
-def _feed_forward(x: tf.Tensor, config: AlbertConfig, training: bool) -> tf.Tensor:
+def _feed_forward(x: tf.Tensor, config: StackConfig, training: bool) -> tf.Tensor:
     stddev = config.initializer_range
     with v1.variable_scope("intermediate"):
         activation = layers.ACTIVATIONS[config.hidden_act]
@@ -86,7 +95,7 @@ def _feed_forward(x: tf.Tensor, config: AlbertConfig, training: bool) -> tf.Tens
 def transformer_layers(
     x: tf.Tensor,
     bias: tf.Tensor,
-    config: AlbertConfig,
+    config: StackConfig,
     training: bool,
     positions: Optional[tf.Tensor] = None,
 ) -> LayerStack:
@@ -107,15 +116,13 @@ def transformer_layers(
     share_attention = config.layer_sharing in ("all", "attention")
     share_feed_forward = config.layer_sharing == "all"
 
-    def pick_positions(rows: tf.Tensor) -> tf.Tensor:
-        sequence = tf.reshape(rows, [-1, tf.shape(bias)[-1], rows.shape[-1]])
-        return layers.gather_positions(sequence, positions)
-
     outputs = []
     with v1.variable_scope("encoder"):
         for index in range(config.num_hidden_layers):
             last = index == config.num_hidden_layers - 1
-            pick = pick_positions if last and positions is not None else tf.identity
+            pick = tf.identity
+            if last and positions is not None:
+                pick = layers.position_picker(bias, positions)
             with _layer_scope(index, share_attention):
                 x = residual(
                     x,

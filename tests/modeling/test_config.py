@@ -146,9 +146,18 @@ def test_ln_type_of_null_is_postln(value, expected):
         ),
         ({"final_layer_norm": 1}, "final_layer_norm must be bool, got 1"),
         ({"final_layer_norm": True}, "final_layer_norm is for ln_type preln"),
-        ({"num_hidden_groups": 1}, "'num_hidden_groups' belongs to .*google-research"),
-        ({"inner_group_num": 1}, "'inner_group_num' belongs to .*google-research"),
-        ({"net_structure_type": 0}, "'net_structure_type' belongs to"),
+        ({"num_hidden_groups": 99}, "num_hidden_groups must be at most num_hidden_lay"),
+        ({"inner_group_num": 2}, "inner_group_num must be 1, as in every published"),
+        (
+            {"num_hidden_groups": 1, "net_structure_type": 1},
+            "net_structure_type must be 0, as in every published model; got 1",
+        ),
+        ({"net_structure_type": 0}, "unknown key 'net_structure_type'"),
+        (
+            {"architecture": "albert_zh", "num_hidden_groups": 1},
+            "unknown key 'num_hidden_groups'",
+        ),
+        ({"architecture": "bert"}, "unknown key 'embedding_size'"),
     ],
 )
 def test_wrong_values_are_named_with_file_rule_and_value(changed, message):
@@ -215,12 +224,45 @@ def test_bundled_configuration_equals_the_published_one(repo, shared, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["base_google_fast", "small_google", "tiny_google", "tiny_google_fast"]
+    ("name", "sizes"),
+    [
+        ("small_google", (384, 6, 12, 1536, 1)),
+        ("tiny_google", (312, 4, 12, 1248, 1)),
+        ("base_google_fast", (768, 12, 12, 3072, 12)),
+    ],
 )
-def test_published_google_configurations_are_refused_by_name(shared, name):
+def test_published_google_configurations_need_not_name_their_architecture(
+    shared, name, sizes
+):
     folder = shared / "data" / "published" / "albert_config"
-    with pytest.raises(UserError, match="layout of google-research/albert"):
-        load_encoder_config(str(folder / f"albert_config_{name}.json"))
+    path = folder / f"albert_config_{name}.json"
+    config = load_encoder_config(str(path))
+    assert config.architecture == "albert"
+    keys = ("hidden_size", "num_hidden_layers", "num_attention_heads")
+    keys += ("intermediate_size", "num_hidden_groups")
+    assert tuple(getattr(config, key) for key in keys) == sizes
+    written = config.to_dict()
+    assert written == {"architecture": "albert", **json.loads(path.read_text())}
+    assert parse_encoder_config(written, "again") == config
+
+
+def test_a_group_for_no_layer_is_refused(shared):
+    path = "data/published/albert_config/albert_config_tiny_google_fast.json"
+    with pytest.raises(
+        UserError, match="num_hidden_groups must be at most .* 12 and 4"
+    ):
+        load_encoder_config(str(shared / path))
+
+
+def test_the_published_bert_configuration_needs_its_architecture(shared):
+    path = shared / "data/published/albert_config/bert_config.json"
+    with pytest.raises(UserError, match='a BERT config needs "architecture": "bert"'):
+        load_encoder_config(str(path))
+    values = json.loads(path.read_text())
+    config = parse_encoder_config({"architecture": "bert", **values}, "bert.json")
+    assert config.architecture == "bert"
+    assert config.word_embedding_size == config.hidden_size == 768
+    assert parse_encoder_config(config.to_dict(), "again") == config
 
 
 def test_bundled_vocabulary_fits_the_bundled_configurations(repo):

@@ -18,10 +18,10 @@ from albert.training.task import EVAL
 from tests.golden import Golden, placeholders, relative_error
 
 v1 = tf.compat.v1
-LAYOUTS = ("postln", "preln")
+LAYOUTS = ("postln", "preln")  # of albert_zh
 
 
-@pytest.fixture(params=LAYOUTS)
+@pytest.fixture(params=(*LAYOUTS, "google"))
 def golden(request, testdata):
     return Golden(testdata / "modeling" / request.param)
 
@@ -204,9 +204,13 @@ def test_what_layers_do_not_share_is_named_by_layer(
     }
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("sharing", ["attention", "none"])
-def test_unshared_layers_with_equal_values_give_the_recorded_output(golden, sharing):
+def test_unshared_layers_with_equal_values_give_the_recorded_output(
+    testdata, layout, sharing
+):
     """Every layer starts from the recorded one; so does a normalisation by hand."""
+    golden = Golden(testdata / "modeling" / layout)
     preln = golden.config.ln_type == "preln"
     config = dataclasses.replace(
         golden.config, layer_sharing=sharing, final_layer_norm=preln

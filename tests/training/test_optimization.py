@@ -90,7 +90,7 @@ def test_lamb_ratio_is_one_for_a_zero_variable(value, gradient):
 
 
 @pytest.mark.parametrize(("rule", "rate"), [("lamb", 0.00176), ("adamw", 1e-3)])
-@pytest.mark.parametrize("layout", ["postln", "preln"])
+@pytest.mark.parametrize("layout", ["postln", "preln", "google"])
 def test_six_steps_equal_the_recorded_ones(testdata, layout, rule, rate):
     golden = Golden(testdata / "modeling" / layout)
     with tf.Graph().as_default():

@@ -134,7 +134,7 @@ def test_a_batch_is_trimmed_to_its_bucket(lengths, masks, width, predictions):
     assert found["next_sentence_labels"] == 1
 
 
-@pytest.mark.parametrize("layout", ["postln", "preln"])
+@pytest.mark.parametrize("layout", ["postln", "preln", "google"])
 def test_losses_of_an_example_are_those_of_the_padded_one(testdata, layout):
     golden = Golden(testdata / "modeling" / layout)
     full = golden.batch(0)

@@ -1,0 +1,72 @@
+"""What the encoders made of embeddings and Transformer layers have in common."""
+
+from __future__ import annotations
+
+from typing import Callable, Optional
+
+import tensorflow as tf
+
+from albert.base.errors import UserError
+from albert.modeling import layers
+from albert.modeling.config import TransformerConfig
+from albert.modeling.embeddings import Embeddings
+from albert.modeling.output import EncoderOutput
+from albert.modeling.transformer import LayerStack
+
+v1 = tf.compat.v1
+
+
+def build_transformer(
+    embed: Callable[..., Embeddings],
+    apply_layers: Callable[..., LayerStack],
+    input_ids: tf.Tensor,
+    input_mask: tf.Tensor,
+    segment_ids: tf.Tensor,
+    training: bool,
+    positions: Optional[tf.Tensor],
+    config: TransformerConfig,
+    dtype: tf.DType,
+    scope: str,
+    embeddings_scope: Optional[str],
+) -> EncoderOutput:
+    """Build the graph of an encoder; see `albert.modeling.encoder.EncoderBuilder`.
+
+    The pooled vector is a tanh dense layer over the first token's.
+
+    Args:
+        embed: called with input_ids, segment_ids, config, training and dtype, in the
+            scope of the embeddings.
+        apply_layers: called with the embedded input [B * T, width], the attention bias,
+            config, training and positions, in `scope`.
+
+    Raises:
+        UserError: the input is longer than the position embeddings.
+    """
+    length = input_ids.shape[1]
+    if length is not None and length > config.max_position_embeddings:
+        raise UserError(
+            f"max_seq_length {length} is more than the model's "
+            f"max_position_embeddings {config.max_position_embeddings}"
+        )
+    with layers.scope_for_embeddings(scope, embeddings_scope):
+        embedded = embed(input_ids, segment_ids, config, training, dtype)
+    with v1.variable_scope(scope):
+        if positions is not None:  # after the first token, for the pooler
+            positions = tf.pad(positions, [[0, 0], [1, 0]])
+        bias = layers.attention_bias(input_mask)
+        stack = apply_layers(embedded.output, bias, config, training, positions)
+        embedding_output, sequence, *sequences = [
+            tf.reshape(
+                tf.cast(x, tf.float32), [tf.shape(input_ids)[0], -1, x.shape[-1]]
+            )
+            for x in (embedded.output, stack.output, *stack.layers)
+        ]
+        with v1.variable_scope("pooler"):
+            pooled = layers.dense(
+                sequence[:, 0], config.hidden_size, config.initializer_range, tf.tanh
+            )
+    if positions is not None:
+        sequence = sequence[:, 1:]
+    return EncoderOutput(
+        embedding_output, sequence, tuple(sequences), pooled, embedded.token_decoder
+    )
