@@ -251,8 +251,18 @@ def end_stopped(reason: str, message: str | None = None) -> NoReturn:
         reason: the signal's name, or what else has stopped it.
         message: what to say; None for the command that goes on.
     """
-    print(message or f"Stopped by {reason}. To go on: {command_line()}")
+    print(message or _say_stopped(reason))
     signals.end_stopped(reason)
+
+
+def end_at_once(reason: str) -> NoReturn:
+    """End as `end_stopped` does, from a thread, whatever the main thread waits for."""
+    print(_say_stopped(reason), flush=True)
+    signals.end_at_once(reason)
+
+
+def _say_stopped(reason: str) -> str:
+    return f"Stopped by {reason}. To go on: {command_line()}"
 
 
 def command_line() -> str:

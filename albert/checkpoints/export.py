@@ -74,6 +74,7 @@ def export(
         UserError: the folder exists, a companion is missing or is not the model's, or
             the checkpoint holds no model variable.
     """
+    checkpoints.check_name(output_dir, "output_dir")
     output_dir = os.path.normpath(output_dir)
     _check_replaceable(output_dir, checkpoint)
     if os.path.lexists(output_dir) and not overwrite:

@@ -23,6 +23,7 @@ from albert.checkpoints.training_id import (
     TRAINING_ID,
     begin_or_continue,
 )
+from albert.checkpoints.variables import check_name
 from albert.modeling.config import DEFAULT_ARCHITECTURE, EncoderConfig
 from albert.modeling.encoder import load_encoder_config
 from albert.text.vocabulary import (
@@ -224,6 +225,7 @@ def check_same_model(
 
 def check_output_dir(output_dir: str, flag: str = "output_dir") -> None:
     """Stop unless files can be written to a folder, which need not exist yet."""
+    check_name(output_dir, flag)
     folder = os.path.abspath(output_dir)
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import glob
 import os
+import re
 import shutil
 from typing import Iterable, Mapping, NamedTuple, Sequence, TypeVar
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
+from albert.checkpoints.file_trouble import find_file_trouble
 
 v1 = tf.compat.v1
 
@@ -29,6 +31,18 @@ SLOT_NAMES = tuple(slot for slots in SLOTS.values() for slot in slots)
 PRETRAINING_HEADS = "cls/"  # where the names of both pretraining heads begin
 
 
+def check_name(path: str, flag: str) -> None:
+    """Stop where TensorFlow would take a checkpoint's name for a pattern.
+
+    It finds no checkpoint there then, or removes those of other folders.
+    """
+    if re.search(r"[*?\[\]\\]", path):
+        raise UserError(
+            f"--{flag}: {path!r} holds one of * ? [ ] \\, which TensorFlow takes for a "
+            "pattern in the names of checkpoints; rename the folder"
+        )
+
+
 def resolve(path: str, flag: str) -> str:
     """Return the prefix of the checkpoint that a user named.
 
@@ -40,6 +54,7 @@ def resolve(path: str, flag: str) -> str:
     Raises:
         UserError: there is no checkpoint.
     """
+    check_name(path, flag)
     prefix = path[: -len(".index")] if path.endswith(".index") else path
     if os.path.isdir(prefix):
         newest = tf.train.latest_checkpoint(prefix)
@@ -241,7 +256,11 @@ def initialise(plan: InitialisationPlan) -> None:
 
 
 def write_variables(prefix: str, variables: Mapping[str, np.ndarray]) -> None:
-    """Write a checkpoint of `variables` under `prefix` (.index and .data files)."""
+    """Write a checkpoint of `variables` under `prefix` (.index and .data files).
+
+    Raises:
+        OSError: a file cannot be written.
+    """
     with tf.Graph().as_default(), v1.Session() as session:
         names = sorted(variables)
         holders = [
@@ -253,7 +272,13 @@ def write_variables(prefix: str, variables: Mapping[str, np.ndarray]) -> None:
             shape_and_slices=[""] * len(names),
             tensors=holders,
         )
-        session.run(save, {h: variables[n] for h, n in zip(holders, names)})
+        try:
+            session.run(save, {h: variables[n] for h, n in zip(holders, names)})
+        except tf.errors.OpError as error:
+            trouble = find_file_trouble(str(error))
+            if trouble is None:
+                raise
+            raise trouble.as_error() from error
 
 
 def write_state(folder: str, name: str) -> None:

@@ -279,6 +279,7 @@ class StopVote(v1.train.SessionRunHook):
     def after_run(self, run_context, run_values) -> None:
         """Stop where any machine votes for it."""
         votes, step = run_values.results
+        self._stop.trained.set()
         if votes > 0.5:
             self._stop.ask(PEER_STOPS)
             logging.info("Stopping: %s", self._stop.reason)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from typing import Callable, NamedTuple, Optional, Sequence
 
@@ -11,55 +9,13 @@ import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
+from albert.checkpoints.file_trouble import find_file_trouble
 from albert.training.optimization import NOT_FINITE
 from albert.training.task import RecordPlace
 
 v1 = tf.compat.v1
 
 _LISTED = 8  # records named in a message
-
-# What TensorFlow says of a file operation that failed: "PATH; REASON".
-_REASONS = [
-    os.strerror(number)
-    for number in (
-        errno.ENOENT,
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EFBIG,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.EIO,
-        errno.EMFILE,
-        errno.ESTALE,
-    )
-]
-_FILE_TROUBLE = re.compile(
-    rf"(?:^|: )([^\n;:]+); ({'|'.join(map(re.escape, _REASONS))})", re.MULTILINE
-)
-_LOST_FOLDER = re.compile(r"Parent directory of (.+) doesn't exist, can't save")
-# How TensorFlow names files that it writes before they get their name.
-_TEMPORARY_NAME = re.compile(r"(_temp(/|$)|\.tempstate\d|\.tmp[0-9a-f]).*", re.DOTALL)
-
-
-class FileTrouble(NamedTuple):
-    """A file operation that failed: the file, and why."""
-
-    path: str
-    reason: str
-
-
-def find_file_trouble(message: str) -> Optional[FileTrouble]:
-    """Return the file operation that an error's message tells of, if any."""
-    lost = _LOST_FOLDER.search(message)
-    if lost is not None:
-        return FileTrouble(lost.group(1), _REASONS[0])
-    found = _FILE_TROUBLE.search(message)
-    if found is None:
-        return None
-    return FileTrouble(_TEMPORARY_NAME.sub("", found.group(1)), found.group(2))
 
 
 class InputSource(NamedTuple):
@@ -120,6 +76,8 @@ def describe(error: BaseException, source: InputSource) -> Optional[str]:
     trouble = find_file_trouble(message)
     if trouble is not None:
         return f"{trouble.path}: {trouble.reason}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
     if isinstance(error, tf.errors.ResourceExhaustedError) and "OOM" in message:
         return (
             "the device is out of memory. A lower batch size or shorter records "

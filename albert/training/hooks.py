@@ -127,6 +127,7 @@ class StopHook(v1.train.SessionRunHook):
 
     def after_run(self, run_context, run_values) -> None:
         """End the loop if asked."""
+        self._stop.trained.set()
         if self._stop.asked:
             logging.info("Stopping: %s", self._stop.reason)
             run_context.request_stop()

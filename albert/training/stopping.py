@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
+import threading
 from typing import Callable, Iterator, NamedTuple, Optional
 
 from absl import logging
 
+from albert.base import cli
 from albert.base.signals import SIGNAL_NAMES, SIGNALS
 
+_SECONDS_FOR_THE_FIRST_STEP = 10.0  # after a signal
 PEER_STOPS = "another machine"  # the reason, where several train together
 
 
@@ -18,10 +22,13 @@ class StopRequest:
 
     Attributes:
         reason: None as long as nobody asked.
+        trained: set once a step of this run is done. Until then nothing is lost where
+            the process ends.
     """
 
     def __init__(self) -> None:
         self.reason: Optional[str] = None
+        self.trained = threading.Event()
 
     def ask(self, reason: str) -> None:
         """Ask to stop; the first reason counts."""
@@ -62,19 +69,39 @@ def signals_ask(stop: StopRequest) -> Iterator[StopRequest]:
 
     Each signal does so once; a second one of its kind acts as it did before, so an
     impatient user still gets out at once. To be used in the main thread.
+
+    Before the first step is done the process ends some seconds after the signal: that
+    step, of a large batch, may take minutes, and no Python runs meanwhile.
     """
     before = {}
+    ended = threading.Event()
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
 
     def handle(number, frame) -> None:
         del frame
         signal.signal(number, before[number])
         stop.ask(signal.Signals(number).name)
 
+    def end_in_the_first_step() -> None:
+        with reader:
+            number = reader.recv(1)
+        if not number or number[0] not in SIGNALS or stop.trained.is_set():
+            return
+        if not ended.wait(_SECONDS_FOR_THE_FIRST_STEP) and not stop.trained.is_set():
+            cli.end_at_once(signal.Signals(number[0]).name)
+
     for number in SIGNALS:
         before[number] = signal.signal(number, handle)
+    # Python's own handler waits for the step; what writes to this descriptor does not.
+    descriptor = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=end_in_the_first_step, daemon=True).start()
     try:
         yield stop
     finally:
+        ended.set()
+        signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+        writer.close()  # which ends the thread
         for number, handler in before.items():
             signal.signal(number, handler)
 

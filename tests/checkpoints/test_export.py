@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -159,3 +163,38 @@ def test_a_vocabulary_of_another_size_is_refused(model, tmp_path):
             str(tmp_path / "out"),
             vocab_file=str(shorter),
         )
+
+
+@pytest.mark.slow
+def test_a_file_that_cannot_be_written_is_one_line_and_leaves_nothing(
+    repo, model, tmp_path
+):
+    def limit_files():  # as a full disk does
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    command = [sys.executable, str(repo / "export_checkpoint.py")]
+    done = subprocess.run(
+        [*command, f"--model_dir={model}", "--output_dir=out"],
+        cwd=tmp_path,
+        preexec_fn=limit_files,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    error = done.stderr.splitlines()[-1]
+    assert re.fullmatch(r"error: File too large: out\.tmp-\d+/albert_model\S*", error)
+    assert "Traceback" not in done.stderr
+    assert os.listdir(tmp_path) == ["model"]
+
+
+@pytest.mark.slow
+def test_an_export_to_a_relative_folder_can_be_moved(repo, model, tmp_path):
+    command = [sys.executable, str(repo / "export_checkpoint.py")]
+    command += ["--model_dir=model", "--output_dir=out"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    state = (tmp_path / "out/checkpoint").read_text()
+    assert 'model_checkpoint_path: "albert_model.ckpt"' in state
+    os.rename(tmp_path / "out", tmp_path / "moved")
+    moved = str(tmp_path / "moved")
+    found = checkpoints.resolve(moved, "init_checkpoint")
+    assert found == f"{moved}/albert_model.ckpt"

@@ -180,6 +180,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         model_dir.prepare(str(tmp_path / "file" / "model"), CONFIG)
 
 
+@pytest.mark.parametrize("name", ["runs [2]", "model*", "a?"])
+def test_a_folder_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path, name):
+    """Training in `model*` would remove old checkpoints of `model_large`."""
+    folder = tmp_path / name
+    with pytest.raises(UserError, match="--output_dir: .* rename the folder"):
+        model_dir.prepare(str(folder), CONFIG)
+    assert not folder.exists()
+    folder.mkdir()
+    checkpoints.write_variables(str(folder / "x.ckpt"), {"w": np.float32([1])})
+    for path in (folder, folder / "x.ckpt"):
+        with pytest.raises(UserError, match="--model_dir: .* rename the folder"):
+            checkpoints.resolve(str(path), "model_dir")
+
+
 @pytest.mark.parametrize(
     ("shape", "message"),
     [([6, 128], None), ([6, 64], r"shape \[6, 64\], but .* asks for \[6, 128\]")],

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -118,6 +119,20 @@ def test_sigterm_before_the_first_step_gives_the_command_too(runner, tmp_path, d
     assert done.status == 143, done.output
     assert re.search("Stopped by SIGTERM.*To go on: python3 run_pre", done.output)
     assert "Traceback" not in done.output
+
+
+def test_a_first_step_that_takes_minutes_does_not_hold_up_sigterm(runner, tmp_path):
+    flags = kit.make_flags(tmp_path, train_batch_size=200_000)
+    begun = time.monotonic()
+    done = runner.run(flags, "SIGTERM", delay=20.0)
+    assert done.status == 143, done.output
+    assert "Training on 1 CPU replica" in done.output
+    assert not done.steps
+    assert "Stopped by SIGTERM. To go on: python3 run_pre" in done.output
+    assert time.monotonic() - begun < 60
+    # The folder is free, and whole.
+    done = runner.run(kit.make_flags(tmp_path, num_train_steps=10))
+    assert done.status == 0, done.output
 
 
 def test_two_runs_in_one_folder_do_not_mix(runner, tmp_path):
