@@ -133,6 +133,6 @@ def read_step(checkpoint: str) -> Optional[int]:
     return int(checkpoints.read_variables(checkpoint, [name])[name])
 
 
-def write_results(path: str, results: Mapping[str, float]) -> None:
+def write_results(path: str, results: Mapping[str, float | str]) -> None:
     """Write metrics as sorted lines `key = value`, as the original does."""
     files.write_text(path, "".join(f"{k} = {results[k]}\n" for k in sorted(results)))

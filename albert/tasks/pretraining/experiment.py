@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import ContextManager, NamedTuple, Optional
+from typing import ContextManager, NamedTuple, Optional, Sequence
 
 from absl import logging
 
@@ -29,6 +29,10 @@ from albert.modeling.encoder import (
 )
 from albert.records.damage import find_readable
 from albert.records.inspection import ExpectedRecords, Inspection, check_records
+from albert.tasks.pretraining.baselines import (
+    compare_with_counting,
+    labels_are_tokens,
+)
 from albert.tasks.pretraining.config import (
     STAND_IN_EVAL_STEPS,
     PretrainingConfig,
@@ -85,6 +89,7 @@ class _Run(NamedTuple):
     task: PretrainingTask
     train_data: RecordSource
     eval_data: RecordSource
+    samples: Sequence[RecordSource]  # each training file, in order
     build_encoder: EncoderBuilder
     model: EncoderConfig
     vocabulary: Optional[VocabularyId]
@@ -123,8 +128,8 @@ def _make_sources(
     config: PretrainingConfig,
     training: TrainingConfig,
     replicas: ReplicaConfig,
-) -> tuple[RecordSource, RecordSource]:
-    """Return what this machine trains on, and what is evaluated on."""
+) -> tuple[RecordSource, RecordSource, list[RecordSource]]:
+    """Return what this machine trains on, what is evaluated on, and each file."""
     shard = InputShard(files.train_files)
     cluster = replicas.cluster
     if cluster is not None and not cluster.is_evaluator:
@@ -139,7 +144,11 @@ def _make_sources(
         (shard.index, shard.num_shards),
     )
     eval_files = files.eval_files or files.train_files
-    return train_data, RecordSource(eval_files, expected, readable=readable)
+    eval_data, *samples = [
+        RecordSource(names, expected, readable=readable)
+        for names in (eval_files, *([name] for name in files.train_files))
+    ]
+    return train_data, eval_data, samples
 
 
 def _prepare_training(run: _Run) -> None:
@@ -243,6 +252,18 @@ def _evaluate(run: _Run) -> None:
             max_batches,
         )
     results = run.make_evaluator(max_batches).evaluate(checkpoint)
+    if files.eval_files:
+        limit = max_batches and max_batches * run.config.eval_batch_size
+        results.update(
+            compare_with_counting(
+                results.get("masked_lm_accuracy"),
+                run.samples,
+                run.eval_data,
+                run.model.vocab_size,
+                labels_are_tokens(files.train_files),
+                limit,
+            )
+        )
     path = os.path.join(output_dir, "eval_results.txt")
     write_results(path, results)
     logging.info("***** Eval results of %s *****", checkpoint)
