@@ -125,7 +125,7 @@ def atomic_path(path: str) -> Iterator[str]:
 
 
 def open_binary(path: str) -> IO[bytes]:
-    """Open a file to be read, unpacked where it begins as gzip does."""
+    """Open a file to be read, decompressed where it begins as gzip does."""
     file = open(path, "rb")  # noqa: SIM115
     if file.peek(2)[:2] != b"\x1f\x8b":
         return file

@@ -121,7 +121,7 @@ class EncoderConfig:
         """Return the configuration that a JSON object holds.
 
         Args:
-            values: the object; legacy keys are known and passed over.
+            values: the object; legacy keys are known and ignored.
             where: the file's name, for messages.
 
         Raises:

@@ -42,7 +42,7 @@ class LocalConfig(EncoderConfig):
 
 @dataclasses.dataclass(frozen=True)
 class EmbeddingsConfig(LocalConfig):
-    """Word vectors alone: every token by itself."""
+    """Word vectors alone: no token sees another."""
 
     architecture: ClassVar[str] = "embeddings"
 

@@ -1,4 +1,4 @@
-"""Dealing documents to shards, and what is a shard's own: its name and random stream.
+"""Assigning documents to shards; a shard's name and random stream.
 
 A shard holds whole documents. All here depends on the documents, the number of shards
 and the seed alone, never on who works on a shard or when.
@@ -70,7 +70,7 @@ def make_random(seed: int, index: int) -> random.Random:
     return random.Random(int.from_bytes(digest[:16], "big"))
 
 
-def deal(
+def assign_documents(
     documents: Iterable[Sequence[str]], count: int
 ) -> Iterator[tuple[int, Sequence[str]]]:
     """Yield each document with its shard: the one with the least text so far.

@@ -44,7 +44,7 @@ def feature_spec(
 
 
 class _Varints(dict):
-    """Integer -> its protocol buffer varint, filled as integers are met."""
+    """Integer -> its protocol buffer varint, filled as integers come up."""
 
     def __missing__(self, value: int) -> bytes:
         rest = value & 0xFFFFFFFFFFFFFFFF  # negative: two's complement of 64 bits

@@ -184,7 +184,7 @@ class CheckpointListener(v1.train.CheckpointSaverListener):
     ):
         """Call `on_checkpoint("<prefix>-<step>", step)` after a checkpoint.
 
-        The one that an Estimator writes before the first step of all is passed over;
+        The one that an Estimator writes before the first step of all is skipped;
         the one it writes again where a run resumes is not: a run that was killed may
         not have called back. Training ends with this step if the callback asks `stop`.
         """

@@ -13,7 +13,7 @@ _MOST_PASSED_OVER = 20_000_000  # examples
 
 
 def batches_to_pass_over(seen: int, batch_size: int) -> int:
-    """Return how many batches of the input a resumed run passes over.
+    """Return how many batches of the input a resumed run skips.
 
     Those that were seen, as long as this is quick: reading them takes 10 to 40
     microseconds an example. From 20,000,000 examples on it counts from 0 again, so the

@@ -175,7 +175,7 @@ def _agree_on_start(
     """See that all machines do the same; `stop` is asked where one of them was.
 
     Where only some restored a checkpoint, or one has more devices, they would wait for
-    one another without end.
+    one another forever.
 
     Raises:
         UserError: the machines differ.

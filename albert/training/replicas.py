@@ -182,7 +182,7 @@ class GlobalLosses(NamedTuple):
 def sum_over_replicas(x: Any) -> Any:
     """Return the sums over all replicas of a tensor, or of a list; in replica context.
 
-    Every replica must run the result, else the others wait for it without end.
+    Every replica must run the result, else the others wait for it forever.
     """
     replica = tf.distribute.get_replica_context()
     if replica.num_replicas_in_sync == 1:

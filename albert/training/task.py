@@ -72,7 +72,7 @@ class DataSource(abc.ABC):
     def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
         """Return batches of features, a dict of tensors as `Task.features` declares.
 
-        In TRAIN: shuffled, repeated without end, whole batches only. In EVAL and
+        In TRAIN: shuffled, repeated endlessly, whole batches only. In EVAL and
         PREDICT: each example once, in order, the last batch possibly smaller.
 
         Args:

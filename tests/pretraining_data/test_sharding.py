@@ -1,4 +1,4 @@
-"""Numbers, names, random streams and dealing of shards."""
+"""Numbers, names, random streams of shards, and what is assigned to them."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_the_first_stream_is_that_of_the_seed_and_all_streams_differ():
 def test_documents_go_to_the_shard_with_least_text():
     texts = [["abcd"], ["ab"], ["a", "b", "c"], ["a"], ["abc"], ["a"]]
     # Sizes: 4 0 | 4 2 | 4 5 | 5 5 | 8 5 | 8 6
-    dealt = list(sharding.deal(texts, 2))
-    assert dealt == list(zip([0, 1, 1, 0, 0, 1], texts))
+    assigned = list(sharding.assign_documents(texts, 2))
+    assert assigned == list(zip([0, 1, 1, 0, 0, 1], texts))
 
 
 def test_no_document_is_lost_and_shards_are_of_like_size():
     rng = random.Random(3)
     texts = [[str(n), "x" * rng.randint(1, 400)] for n in range(500)]
-    dealt = list(sharding.deal(iter(texts), 7))
-    assert [text for _, text in dealt] == texts
-    sizes = [sum(sum(map(len, t)) for i, t in dealt if i == n) for n in range(7)]
+    assigned = list(sharding.assign_documents(iter(texts), 7))
+    assert [text for _, text in assigned] == texts
+    sizes = [sum(sum(map(len, t)) for i, t in assigned if i == n) for n in range(7)]
     assert max(sizes) - min(sizes) <= 410

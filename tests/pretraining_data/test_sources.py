@@ -1,4 +1,4 @@
-"""Input files: plain, packed, JSON lines; sentences of running text."""
+"""Input files: plain, compressed, JSON lines; sentences of running text."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from albert.pretraining_data import sources
 TEXT = "一\n二\n\n三 四\n"
 
 
-def write(path, text, packed=False):
+def write(path, text, compressed=False):
     data = text.encode()
-    path.write_bytes(gzip.compress(data) if packed else data)
+    path.write_bytes(gzip.compress(data) if compressed else data)
     return str(path)
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_plain_and_packed_text_are_the_same_documents(tmp_path, packed):
-    first = write(tmp_path / "a.txt", TEXT, packed)
-    second = write(tmp_path / "b.txt", "五\n\n六\n", not packed)
+@pytest.mark.parametrize("compressed", [False, True])
+def test_plain_and_compressed_text_are_the_same_documents(tmp_path, compressed):
+    first = write(tmp_path / "a.txt", TEXT, compressed)
+    second = write(tmp_path / "b.txt", "五\n\n六\n", not compressed)
     sizes = []
     found = list(sources.read_documents([first, second], None, sizes.append))
     assert found == [["一", "二"], ["三 四", "五"], ["六"]]
@@ -35,9 +35,9 @@ def test_plain_and_packed_text_are_the_same_documents(tmp_path, packed):
 
 def test_the_hash_is_of_the_content_and_of_its_order(tmp_path):
     plain = write(tmp_path / "a.txt", TEXT)
-    packed = write(tmp_path / "a.gz", TEXT, packed=True)
+    compressed = write(tmp_path / "a.gz", TEXT, compressed=True)
     other = write(tmp_path / "b.txt", TEXT + "\n")
-    assert sources.survey([plain]) == sources.survey([packed])
+    assert sources.survey([plain]) == sources.survey([compressed])
     hashes = {
         sources.survey(paths).sha256
         for paths in ([plain], [other], [plain, other], [other, plain])
@@ -84,15 +84,15 @@ def test_no_character_of_a_text_is_lost(shared):
     assert joined.replace(" ", "") == "".join(text.split())
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_json_lines_are_a_document_each(tmp_path, packed):
+@pytest.mark.parametrize("compressed", [False, True])
+def test_json_lines_are_a_document_each(tmp_path, compressed):
     values = [
         {"id": 1, "body": "一。二。"},
         {"body": "\n"},
         {"body": "三\n四；五", "title": "无"},
     ]
     lines = [json.dumps(v, ensure_ascii=n % 2 == 0) for n, v in enumerate(values)]
-    path = write(tmp_path / "a.jsonl", "\n".join([*lines, "", ""]), packed)
+    path = write(tmp_path / "a.jsonl", "\n".join([*lines, "", ""]), compressed)
     found = list(sources.read_documents([path], "body"))
     assert found == [["一。", "二。"], ["三", "四；", "五"]]
 

@@ -1,4 +1,4 @@
-"""Record files packed by gzip, beside plain ones."""
+"""Record files compressed by gzip, beside plain ones."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ RECORDS = [b"one", b"two", b"three"]
 
 @pytest.fixture
 def files(tmp_path):
-    """A plain file, and one packed."""
-    plain, packed = tmp_path / "plain", tmp_path / "packed"
+    """A plain file, and one compressed."""
+    plain, compressed = tmp_path / "plain", tmp_path / "compressed"
     data = b"".join(map(frame, RECORDS))
     plain.write_bytes(data)
-    packed.write_bytes(gzip.compress(data))
-    return [str(plain), str(packed)]
+    compressed.write_bytes(gzip.compress(data))
+    return [str(plain), str(compressed)]
 
 
-def test_packed_files_are_known_by_their_content(files):
+def test_compressed_files_are_known_by_their_content(files):
     assert compression.find_compressed(files) == (files[1],)
     for file in files:
         assert list(compression.iterate_records(file)) == RECORDS
@@ -35,16 +35,16 @@ def test_packed_files_are_known_by_their_content(files):
         assert damage.scan_file(file).faults == ()
 
 
-def test_one_dataset_reads_plain_and_packed_files(files):
+def test_one_dataset_reads_plain_and_compressed_files(files):
     opener = damage.record_opener({}, compression.find_compressed(files))
     dataset = tf.data.Dataset.from_tensor_slices(files).flat_map(opener)
     assert [record.numpy() for record in dataset] == RECORDS * 2
 
 
-def test_a_packed_file_that_is_cut_short_is_read_as_far_as_it_goes(tmp_path):
+def test_a_compressed_file_that_is_cut_short_is_read_as_far_as_it_goes(tmp_path):
     records = [bytes([65 + n]) * 40_000 for n in range(20)]
     data = gzip.compress(b"".join(map(frame, records)), compresslevel=0)
-    path = tmp_path / "packed"
+    path = tmp_path / "compressed"
     path.write_bytes(data[: len(data) // 2])
     file = str(path)
     with pytest.raises(UserError, match="damaged or cut short after record"):
@@ -60,16 +60,16 @@ def test_a_packed_file_that_is_cut_short_is_read_as_far_as_it_goes(tmp_path):
     assert damage.read_first(file, scan.segments) == records[0]
 
 
-def test_a_source_reads_packed_records(testdata, tmp_path):
+def test_a_source_reads_compressed_records(testdata, tmp_path):
     source = testdata / "pretraining_data/abstracts_wwm_128.tfrecord"
-    packed = tmp_path / "packed.tfrecord"
-    packed.write_bytes(gzip.compress(source.read_bytes()))
+    compressed = tmp_path / "compressed.tfrecord"
+    compressed.write_bytes(gzip.compress(source.read_bytes()))
     expected = ExpectedRecords(None, None, 13878)
-    assert check_records([str(packed)], expected)[:2] == (128, 12)
+    assert check_records([str(compressed)], expected)[:2] == (128, 12)
     batches = []
-    for file in (source, packed):
+    for file in (source, compressed):
         data = RecordSource([str(file)], ExpectedRecords(128, 12, 13878))
         batches.append([b["input_ids"].numpy() for b in data.read("eval", 8)])
     assert len(batches[0]) == len(batches[1]) > 0
-    for plain, unpacked in zip(*batches):
-        tf.debugging.assert_equal(plain, unpacked)
+    for plain, decompressed in zip(*batches):
+        tf.debugging.assert_equal(plain, decompressed)

@@ -1,6 +1,6 @@
 """Making records on Apache Beam: the same shards as `runner` makes, on many machines.
 
-The process that starts the pipeline surveys and deals the input as the local runner
+The process that starts the pipeline surveys and shards the input as the local runner
 does, and stages each shard's text beside the output. The pipeline has one element a
 shard: whoever gets it encodes the text, makes the shard and publishes its files. What
 came of it, an error too, is written to the staging folder, since no runner hands back
@@ -152,7 +152,7 @@ def _read_blocks(path: str) -> Iterator[list[list[str]]]:
     yield block
 
 
-def _deal(plan: Plan, skipped: Collection[int], folder: str) -> None:
+def _stage_documents(plan: Plan, skipped: Collection[int], folder: str) -> None:
     """Write the text of each shard that is not skipped: a document a line."""
     for index, block in runner.make_blocks(plan, skipped):
         with shard_files.say_what_cannot_be_written(plan.config.output_file):
@@ -261,7 +261,7 @@ def create_pretraining_data(
     missing = [shard.index for shard in plan.shards if shard.index not in reports]
 
     def fill(folder: str) -> None:
-        _deal(plan, frozenset(reports), folder)
+        _stage_documents(plan, frozenset(reports), folder)
 
     if missing:
         with beam_files.open_staging(config.output_file[0], fill) as staging:

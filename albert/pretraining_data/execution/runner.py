@@ -1,7 +1,7 @@
-"""Text files to record files: dealing, encoding, and making the shards.
+"""Text files to record files: documents are assigned to shards, encoded, and written.
 
-Documents are dealt to shards and encoded, by workers where there are several; each
-shard's wait on disk until all are dealt. Then each shard is made, again by workers.
+Documents are assigned to shards and encoded, by workers where there are several; each
+shard's wait on disk until all are assigned. Then each shard is made, again by workers.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def make_blocks(plan: Plan, skipped: Iterable[int]) -> Iterator[tuple[int, list]
     size = sum(map(os.path.getsize, config.input_file))
     with show_progress("reading", size, "B") as advance:
         texts = sources.read_documents(config.input_file, config.text_field, advance)
-        for index, text in sharding.deal(texts, count):
+        for index, text in sharding.assign_documents(texts, count):
             num_documents += 1
             if index in skipped:
                 continue

@@ -130,7 +130,7 @@ def read_shuffled(
     length_buckets: bool = False,
     open_file: OpenFile = tf.data.TFRecordDataset,
 ) -> tf.data.Dataset:
-    """Return batches for training, without end; every batch is whole.
+    """Return batches for training, repeated endlessly; every batch is whole.
 
     Each record is read once an epoch. Those left over at its end, fewer than a batch,
     belong to a batch of the next.

@@ -132,7 +132,7 @@ def make_maker(own, folder, monkeypatch):
     plan = planning.plan_run(config)
     staging = folder / "staging"
     staging.mkdir()
-    beam_runner._deal(plan, (), str(staging))
+    beam_runner._stage_documents(plan, (), str(staging))
     job = beam_runner._Job(plan, str(staging), str(folder), None)
     return beam_runner._ShardMaker(job), staging / "00000.answer"
 

@@ -43,7 +43,7 @@ def _task(sentences, scheme=BIO, **settings):
 
 
 def _blind_encoder(input_ids, input_mask, segment_ids, training=False):
-    """An encoder that sees each token by itself: its vector depends on its id alone."""
+    """An encoder whose vector of a token depends on the token's id alone."""
     del input_mask, segment_ids, training
     table = np.random.default_rng(5).normal(size=(len(VOCABULARY), WIDTH))
     sequence = tf.gather(tf.constant(table, tf.float32), input_ids)
