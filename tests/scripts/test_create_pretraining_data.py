@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from albert.base.lock import hold_lock
 from tests.pretraining_cases import load_cases, read_records
 
 SCRIPT = "create_pretraining_data.py"
@@ -263,6 +264,20 @@ def test_what_a_killed_run_left_is_removed_and_named(repo, own, tmp_path):
     assert done.returncode == 0
     assert f"A run that was killed had left {left}: removed" in done.stderr
     assert sorted(os.listdir(tmp_path)) == ["x.tfrecord", "x.tfrecord.json"]
+
+
+def test_two_runs_do_not_make_the_same_output_at_once(repo, own, tmp_path):
+    output = tmp_path / "x.tfrecord"
+    with hold_lock(f"{output}.lock", "here"):
+        before = os.listdir(tmp_path)
+        done = run(repo, *list_flags(own, output), "--num_shards=2")
+        assert os.listdir(tmp_path) == before
+    assert done.returncode == 1
+    expected = f"error: --output_file: {output} is in use by process {os.getpid()} on "
+    assert done.stderr.startswith(expected)
+    assert done.stderr.count("\n") == 1
+    assert run(repo, *list_flags(own, output)).returncode == 0
+    assert sorted(os.listdir(tmp_path)) == [output.name, f"{output.name}.json"]
 
 
 def test_text_is_shown_under_any_locale(repo, own, tmp_path):

@@ -255,7 +255,11 @@ def create_pretraining_data(
         raise UserError("--resume needs an --output_file in a folder, without ://")
     pipeline = _make_pipeline(options)
     plan = planning.plan_run(config, beam_files.check_output_file)
-    runner.clean_up(plan)
+    with runner.holding_outputs(list(filter(beam_files.is_local, config.output_file))):
+        return _make_missing(pipeline, plan, resume)
+
+
+def _make_missing(pipeline: beam.Pipeline, plan: Plan, resume: bool) -> Report:
     reports = planning.find_finished(plan) if resume else {}
     kept = len(reports)
     missing = [shard.index for shard in plan.shards if shard.index not in reports]
@@ -264,7 +268,7 @@ def create_pretraining_data(
         _stage_documents(plan, frozenset(reports), folder)
 
     if missing:
-        with beam_files.open_staging(config.output_file[0], fill) as staging:
+        with beam_files.open_staging(plan.config.output_file[0], fill) as staging:
             made = _make_shards(pipeline, plan, missing, staging)
         _check_all_there(made)
         reports.update(made)

@@ -23,6 +23,7 @@ from typing import (
 from absl import logging
 
 from albert.base.errors import UserError
+from albert.base.lock import hold_lock
 from albert.base.progress import hide_progress, show_progress
 from albert.pretraining_data import shard_files, sharding, sources, summary
 from albert.pretraining_data.config import ExecutionConfig, PretrainingDataConfig
@@ -175,11 +176,24 @@ def _warn_of_memory(plan: Plan, num_workers: int) -> None:
         logging.warning("%s", shortage)
 
 
-def clean_up(plan: Plan) -> None:
-    """Remove what killed runs left beside the outputs, and say so."""
-    removed = leftovers.remove_leftovers(plan.config.output_file)
-    if removed:
-        logging.info("A run that was killed had left %s: removed", ", ".join(removed))
+@contextlib.contextmanager
+def holding_outputs(outputs: Sequence[str]) -> Iterator[None]:
+    """Hold the outputs for this run alone; remove what killed runs left beside them.
+
+    Args:
+        outputs: of this machine, as --output_file names them, without shards.
+
+    Raises:
+        UserError: another run is making one of them.
+    """
+    with contextlib.ExitStack() as stack:
+        for path in outputs:
+            stack.enter_context(hold_lock(f"{path}.lock", f"--output_file: {path}"))
+        removed = leftovers.remove_leftovers(outputs)
+        if removed:
+            listed = ", ".join(removed)
+            logging.info("A run that was killed had left %s: removed", listed)
+        yield
 
 
 def finish(
@@ -208,17 +222,22 @@ def create_pretraining_data(
 
     Raises:
         UserError: an input is missing, not UTF-8 or gives no instance; the vocabulary
-            is not usable; an output cannot be written; a worker died.
+            is not usable; an output cannot be written, or another run is making it; a
+            worker died.
     """
     plan = planning.plan_run(config)
-    clean_up(plan)
+    with holding_outputs(config.output_file):
+        return _make_missing(plan, execution)
+
+
+def _make_missing(plan: Plan, execution: ExecutionConfig) -> Report:
     reports = planning.find_finished(plan) if execution.resume else {}
     kept = len(reports)
     missing = [s.index for s in plan.shards if s.index not in reports]
     peak = 0
     if missing:
         _warn_of_memory(plan, execution.num_workers)
-        with spool.open_spool(config.output_file[0]) as folder:
+        with spool.open_spool(plan.config.output_file[0]) as folder:
             peak = _encode(plan, set(reports), folder, execution.num_workers)
             made, making = _make_shards(plan, missing, folder, execution.num_workers)
         reports.update(made)
