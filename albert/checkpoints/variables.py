@@ -16,6 +16,7 @@ from absl import logging
 
 from albert.base.errors import UserError
 from albert.checkpoints.file_trouble import find_file_trouble
+from albert.checkpoints.formats import UNCHANGED, Format, map_names
 
 v1 = tf.compat.v1
 
@@ -136,47 +137,55 @@ class InitialisationPlan(NamedTuple):
 
     Attributes:
         checkpoint: its prefix.
-        loaded: variables of the model that are read from it.
+        loaded: variable of the model that is read from it -> its name there.
         fresh: variables of the model that it lacks; they keep their initial values.
         unused: variables of it that the model lacks, or that are training state.
     """
 
     checkpoint: str
-    loaded: tuple[str, ...]
+    loaded: Mapping[str, str]
     fresh: tuple[str, ...]
     unused: tuple[str, ...]
 
 
 def plan_initialisation(
-    model: Mapping[str, Sequence[int]], checkpoint: str
+    model: Mapping[str, Sequence[int]], checkpoint: str, rules: Format = UNCHANGED
 ) -> InitialisationPlan:
     """Compare a model with a checkpoint to start from.
 
     Args:
         model: name -> shape of the model's variables.
         checkpoint: its prefix.
+        rules: what its names are in the model, see `albert.checkpoints.formats`.
 
     Raises:
-        UserError: no variable is shared, or the shape of a shared one differs.
+        UserError: no variable is shared, or the shape of a shared one differs; or the
+            rules make one name of two, or ask for a transposition, which only
+            `formats.convert` makes.
     """
     found = read_shapes(checkpoint)
-    loaded = sorted(set(model) & set(found))
+    sources = map_names(found, rules)
+    loaded = {name: sources[name].name for name in sorted(set(model) & set(sources))}
     if not loaded:
         raise UserError(
             f"checkpoint {checkpoint} shares no variable with the model: it has "
             f"{', '.join(sorted(found)[:3])}, the model {', '.join(sorted(model)[:3])}"
         )
-    for name in loaded:
-        if list(found[name]) != list(model[name]):
+    for name, source in loaded.items():
+        if sources[name].transposed:
             raise UserError(
-                f"checkpoint {checkpoint}: {name} has shape {list(found[name])}, "
+                f"checkpoint {checkpoint}: {source} is transposed; convert it first"
+            )
+        if list(found[source]) != list(model[name]):
+            raise UserError(
+                f"checkpoint {checkpoint}: {source} has shape {list(found[source])}, "
                 f"the model's is {list(model[name])}; is it the checkpoint's config?"
             )
     return InitialisationPlan(
         checkpoint,
-        tuple(loaded),
-        tuple(sorted(set(model) - set(found))),
-        tuple(sorted(set(found) - set(model))),
+        loaded,
+        tuple(sorted(set(model) - set(loaded))),
+        tuple(sorted(set(found) - set(loaded.values()))),
     )
 
 
@@ -234,17 +243,20 @@ def check_resumable(
 
 
 def log_plan(plan: InitialisationPlan) -> None:
-    """Log what a warm start loads, and what not and why."""
+    """Log what a warm start loads, and what of either side not; the rest for debug."""
+    state = [name for name in plan.unused if is_training_state(name)]
     logging.info(
         "Warm start from %s: %d variables loaded", plan.checkpoint, len(plan.loaded)
     )
-    for name in plan.loaded:
-        logging.info("  loaded        %s", name)
+    for name, source in plan.loaded.items():
+        logging.debug("  loaded        %s from %s", name, source)
     for name in plan.fresh:
         logging.info("  initialised   %s (not in the checkpoint)", name)
     for name in plan.unused:
-        kind = "training state" if is_training_state(name) else "not in this model"
-        logging.info("  not loaded    %s (%s)", name, kind)
+        if name not in state:
+            logging.info("  not loaded    %s (not in this model)", name)
+    if state:
+        logging.info("  not loaded    training state (%d variables)", len(state))
 
 
 def initialise(plan: InitialisationPlan) -> None:
@@ -252,7 +264,8 @@ def initialise(plan: InitialisationPlan) -> None:
 
     To be called in the model's graph, in replica context under a strategy.
     """
-    v1.train.init_from_checkpoint(plan.checkpoint, {name: name for name in plan.loaded})
+    names = {source: name for name, source in plan.loaded.items()}
+    v1.train.init_from_checkpoint(plan.checkpoint, names)
 
 
 def write_variables(prefix: str, variables: Mapping[str, np.ndarray]) -> None:

@@ -22,7 +22,7 @@ def build_albert_zh(
     *,
     config: AlbertConfig,
     dtype: tf.DType = tf.float32,
-    scope: str = "bert",
+    scope: str = AlbertConfig.scope,
     embeddings_scope: Optional[str] = None,
 ) -> EncoderOutput:
     """Build the graph; see `albert.modeling.encoder.EncoderBuilder`.

@@ -37,6 +37,11 @@ _TYPES = {
 }
 
 
+def number_layers(count: int) -> tuple[str, ...]:
+    """Return the scopes of layers as BERT names them."""
+    return tuple(f"layer_{index}" for index in range(count))
+
+
 def extension(default: Any) -> Any:
     """Return a field whose key published files lack.
 
@@ -62,6 +67,7 @@ class EncoderConfig:
     """
 
     architecture: ClassVar[str]  # the row of `encoder.ARCHITECTURES`
+    scope: ClassVar[str] = "bert"  # of the variables, as published
     required_keys: ClassVar[tuple[str, ...]] = ("vocab_size", "hidden_size")
     # Keys that the published files of this architecture alone have: with one of them,
     # a file need not name it.
@@ -99,6 +105,14 @@ class EncoderConfig:
     def word_embedding_size(self) -> int:
         """Columns of the table of word embeddings."""
         return self.hidden_size
+
+    @property
+    def layer_scopes(self) -> tuple[str, ...]:
+        """Scopes of layers below `encoder/`, the lowest first.
+
+        Layers that share all their variables have one scope together.
+        """
+        return ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as the JSON files hold it.
@@ -156,6 +170,11 @@ class TransformerConfig(EncoderConfig):
     intermediate_size: int = 3072
     attention_probs_dropout_prob: float = 0.0
 
+    @property
+    def layer_scopes(self) -> tuple[str, ...]:
+        """See `EncoderConfig.layer_scopes`."""
+        return number_layers(self.num_hidden_layers)
+
     def validate(self) -> None:
         """See `EncoderConfig.validate`."""
         name = "attention_probs_dropout_prob"
@@ -198,6 +217,12 @@ class AlbertConfig(TransformerConfig):
     def word_embedding_size(self) -> int:
         """See `EncoderConfig.word_embedding_size`."""
         return self.embedding_size
+
+    @property
+    def layer_scopes(self) -> tuple[str, ...]:
+        """See `EncoderConfig.layer_scopes`."""
+        shared = self.layer_sharing == "all"
+        return ("layer_shared",) if shared else super().layer_scopes
 
     def validate(self) -> None:
         """See `EncoderConfig.validate`."""

@@ -27,7 +27,7 @@ from albert.modeling.vectors import build_embeddings
 # What builds an encoder's graph:
 #
 #     build(input_ids, input_mask, segment_ids, training=False, positions=None, *,
-#           config, dtype=tf.float32, scope=<as published>, embeddings_scope=None)
+#           config, dtype=tf.float32, scope=<the class's>, embeddings_scope=None)
 #
 # input_ids, input_mask (1 for tokens, 0 for padding) and segment_ids: int32, [B, T].
 # training: whether dropout is on.

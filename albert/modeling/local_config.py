@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from albert.base.checks import check_range
 from albert.base.errors import UserError
-from albert.modeling.config import EncoderConfig
+from albert.modeling.config import EncoderConfig, number_layers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,11 @@ class LocalConfig(EncoderConfig):
     )
 
     embedding_size: int = 128
+
+    @property
+    def word_embedding_size(self) -> int:
+        """See `EncoderConfig.word_embedding_size`."""
+        return self.embedding_size
 
     def kernel_range(self, inputs: int) -> float:
         """Return the standard deviation of the initialiser of a kernel.
@@ -68,6 +73,11 @@ class TextCnnConfig(LocalConfig):
         """The widths of filters."""
         return tuple(range(1, self.kernel_size + 1, 2))
 
+    @property
+    def layer_scopes(self) -> tuple[str, ...]:
+        """See `EncoderConfig.layer_scopes`."""
+        return number_layers(self.num_hidden_layers)
+
     def validate(self) -> None:
         """See `EncoderConfig.validate`."""
         _check_odd("kernel_size", self.kernel_size)
@@ -90,6 +100,11 @@ class BilstmConfig(LocalConfig):
     architecture: ClassVar[str] = "bilstm"
 
     num_hidden_layers: int = 2
+
+    @property
+    def layer_scopes(self) -> tuple[str, ...]:
+        """See `EncoderConfig.layer_scopes`."""
+        return number_layers(self.num_hidden_layers)
 
     def validate(self) -> None:
         """See `EncoderConfig.validate`."""
@@ -121,6 +136,11 @@ class ConvConfig(LocalConfig):
     num_attention_layers: int = dataclasses.field(default=0, metadata={"low": 0})
     num_attention_heads: int = 4
     attention_probs_dropout_prob: float = 0.0
+
+    @property
+    def layer_scopes(self) -> tuple[str, ...]:
+        """See `EncoderConfig.layer_scopes`."""
+        return number_layers(self.num_hidden_layers + self.num_attention_layers)
 
     def validate(self) -> None:
         """See `EncoderConfig.validate`."""

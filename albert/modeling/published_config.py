@@ -67,6 +67,13 @@ class GoogleAlbertConfig(TransformerConfig):
         """See `EncoderConfig.word_embedding_size`."""
         return self.embedding_size
 
+    @property
+    def layer_scopes(self) -> tuple[str, ...]:
+        """See `EncoderConfig.layer_scopes`; a group's layers are one."""
+        return tuple(
+            f"transformer/group_{group}" for group in range(self.num_hidden_groups)
+        )
+
     def validate(self) -> None:
         """See `EncoderConfig.validate`."""
         super().validate()

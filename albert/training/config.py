@@ -11,11 +11,13 @@ from albert.base.settings import (
     ANY_PATH,
     REQUIRED,
     Settings,
+    above,
     at_least,
     in_range,
     setting,
 )
 from albert.training.cluster_config import ClusterConfig
+from albert.training.rates import RateRule, check_rules
 
 OPTIMIZERS = ("lamb", "adamw")
 PUBLISHED_RATE, PUBLISHED_BATCH = 0.00176, 4096
@@ -89,9 +91,40 @@ class TrainingConfig(Settings):
         "whole batch.",
         check=at_least(1),
     )
+    beta1: float = setting(
+        0.9,
+        "Decay of the optimizer's mean of gradients.",
+        check=in_range(low=0, high=1, high_open=True),
+        flag="adam_beta1",
+    )
+    beta2: float = setting(
+        0.999,
+        "Decay of the optimizer's mean of squared gradients.",
+        check=in_range(low=0, high=1, high_open=True),
+        flag="adam_beta2",
+    )
+    epsilon: float = setting(
+        1e-6,
+        "Added to the root of the mean of squared gradients.",
+        check=above(0),
+        flag="adam_epsilon",
+    )
+    weight_decay: float = setting(
+        0.01,
+        "Weight decay, of all variables but biases and layer normalisations.",
+        check=at_least(0),
+    )
+    clip_norm: float = setting(
+        1.0,
+        "The norm that the gradient of all variables together is cut to.",
+        check=above(0),
+    )
+    # The first that matches a variable's name gives the factor of its learning rate.
+    rate_rules: tuple[RateRule, ...] = ()
 
     def validate(self) -> None:
-        """Check the warm-up against the run."""
+        """Check the rules of rates, and the warm-up against the run."""
+        check_rules(self.rate_rules)
         if self.num_warmup_steps > self.num_train_steps:
             raise UserError(
                 "num_warmup_steps must be at most num_train_steps "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 from absl import logging
@@ -18,6 +18,7 @@ from albert.training.cluster_config import ClusterConfig
 from albert.training.config import ReplicaConfig, TrainingConfig, advise_on_rate
 from albert.training.hooks import OnCheckpoint, RunHooks
 from albert.training.input import TrainingInput
+from albert.training.rates import RateRule
 from albert.training.step import build_train_step, trained_variables
 from albert.training.stopping import PEER_STOPS, StopRequest
 from albert.training.task import TRAIN, DataSource, Features, Task
@@ -37,8 +38,14 @@ class ModelOutline(NamedTuple):
     trained: tuple[str, ...]
 
 
-def outline_model(task: Task, build_encoder: EncoderBuilder) -> ModelOutline:
-    """Build a task's model in a graph of its own, to see what it consists of."""
+def outline_model(
+    task: Task, build_encoder: EncoderBuilder, rules: Sequence[RateRule] = ()
+) -> ModelOutline:
+    """Build a task's model in a graph of its own, to see what it consists of.
+
+    Args:
+        rules: of the learning rate, see `albert.training.rates`.
+    """
     with tf.Graph().as_default():
         features = {
             name: v1.placeholder(spec.dtype, spec.shape, name)
@@ -47,7 +54,7 @@ def outline_model(task: Task, build_encoder: EncoderBuilder) -> ModelOutline:
         output = task.build(features, TRAIN, build_encoder)
         return ModelOutline(
             {v.op.name: v.shape.as_list() for v in checkpoints.model_variables()},
-            tuple(v.op.name for v in trained_variables(output.losses)),
+            tuple(v.op.name for v in trained_variables(output.losses, rules)),
         )
 
 
@@ -101,7 +108,7 @@ def check_start(
     newest = tf.train.latest_checkpoint(config.output_dir)
     if newest is None and config.init_checkpoint is None:
         return
-    model = outline_model(task, build_encoder)
+    model = outline_model(task, build_encoder, config.rate_rules)
     if newest is None:
         checkpoints.plan_initialisation(model.shapes, config.init_checkpoint)
     elif checkpoints.latest_step(config.output_dir) < config.num_train_steps:

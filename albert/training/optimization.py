@@ -14,18 +14,37 @@ import tensorflow as tf
 
 from albert.checkpoints.variables import SLOTS
 from albert.training.loss_scale import LossScale
+from albert.training.rates import RateRule, factor_of
 from albert.training.replicas import sum_over_replicas
 
 v1 = tf.compat.v1
 
-CLIP_NORM = 1.0
-WEIGHT_DECAY = 0.01
 # A variable whose name matches one of these is not decayed.
 NO_DECAY_PATTERNS = ("LayerNorm", "layer_norm", "bias")
 NOT_FINITE = "gradient or loss is not finite"  # marks the error of `apply_gradients`
 _ALL_TOGETHER = "all variables together"  # named where only the sum is too large
 
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-6
+
+class OptimizerSettings(NamedTuple):
+    """The constants of an update; the defaults are the reference's.
+
+    Attributes:
+        beta1, beta2: decay of the means of gradients and of their squares.
+        epsilon: added to the root of the mean of squares.
+        weight_decay: of the variables that are decayed.
+        clip_norm: what the norm of the whole gradient is cut to.
+        rate_rules: factors of the learning rate, see `albert.training.rates`.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-6
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    rate_rules: tuple[RateRule, ...] = ()
+
+
+DEFAULTS = OptimizerSettings()
 
 
 class Moments(NamedTuple):
@@ -61,12 +80,17 @@ def learning_rate_at(
 
 
 def _direction(
-    gradient: tf.Tensor, value: tf.Tensor, m: tf.Tensor, v: tf.Tensor, decay: float
+    gradient: tf.Tensor,
+    value: tf.Tensor,
+    m: tf.Tensor,
+    v: tf.Tensor,
+    decay: float,
+    settings: OptimizerSettings,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return the decayed Adam direction and the new moments."""
-    m = _BETA_1 * m + (1.0 - _BETA_1) * gradient
-    v = _BETA_2 * v + (1.0 - _BETA_2) * tf.square(gradient)
-    return m / (tf.sqrt(v) + _EPSILON) + decay * value, m, v
+    m = settings.beta1 * m + (1.0 - settings.beta1) * gradient
+    v = settings.beta2 * v + (1.0 - settings.beta2) * tf.square(gradient)
+    return m / (tf.sqrt(v) + settings.epsilon) + decay * value, m, v
 
 
 def adamw_update(
@@ -76,6 +100,7 @@ def adamw_update(
     v: tf.Tensor,
     learning_rate: tf.Tensor,
     decay: float,
+    settings: OptimizerSettings = DEFAULTS,
 ) -> Moments:
     """Return a variable and its moments after one AdamW step.
 
@@ -83,8 +108,9 @@ def adamw_update(
         gradient, value, m, v: float32, all of one shape.
         learning_rate: float32 scalar.
         decay: weight decay, 0 for a variable that is not decayed.
+        settings: the constants of the moments.
     """
-    direction, m, v = _direction(gradient, value, m, v, decay)
+    direction, m, v = _direction(gradient, value, m, v, decay, settings)
     return Moments(value - learning_rate * direction, m, v)
 
 
@@ -95,13 +121,14 @@ def lamb_update(
     v: tf.Tensor,
     learning_rate: tf.Tensor,
     decay: float,
+    settings: OptimizerSettings = DEFAULTS,
 ) -> Moments:
     """Return a variable and its moments after one LAMB step.
 
     As `adamw_update`, the step scaled by |value| / |direction|, or by 1 where either
     is 0.
     """
-    direction, m, v = _direction(gradient, value, m, v, decay)
+    direction, m, v = _direction(gradient, value, m, v, decay, settings)
     value_norm, direction_norm = tf.norm(value), tf.norm(direction)
     ratio = tf.where(
         tf.logical_and(value_norm > 0.0, direction_norm > 0.0),
@@ -114,10 +141,10 @@ def lamb_update(
 UPDATE_RULES = {"adamw": adamw_update, "lamb": lamb_update}
 
 
-def decay_of(variable_name: str) -> float:
+def decay_of(variable_name: str, weight_decay: float) -> float:
     """Return the weight decay of a variable by its name."""
     excluded = any(re.search(p, variable_name) for p in NO_DECAY_PATTERNS)
-    return 0.0 if excluded else WEIGHT_DECAY
+    return 0.0 if excluded else weight_decay
 
 
 def _count_update(step: tf.Variable, finite: Optional[tf.Tensor]) -> tf.Operation:
@@ -163,6 +190,7 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
         rule: str,
         learning_rate: tf.Tensor,
         loss_scale: Optional[LossScale] = None,
+        settings: OptimizerSettings = DEFAULTS,
     ):
         """Make the optimizer of one replica.
 
@@ -170,12 +198,15 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             rule: a key of UPDATE_RULES.
             learning_rate: float32 scalar of the current replica.
             loss_scale: what the loss was multiplied by; None for nothing.
+            settings: the constants, and the factors of the rate. A variable that is
+                frozen must not be given to `apply_gradients`.
         """
         super().__init__(use_locking=False, name=rule)
         self._rule = UPDATE_RULES[rule]
         self._m_name, self._v_name = SLOTS[rule]
         self._learning_rate = learning_rate
         self._loss_scale = loss_scale
+        self._settings = settings
 
     def apply_gradients(
         self,
@@ -211,7 +242,9 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             passes = tf.logical_or(self._loss_scale.can_sink, finite)
         check = _check_finite(passes, squares, [v.op.name for _, v in pairs])
         with tf.control_dependencies([check]):
-            clipped, _ = tf.clip_by_global_norm(gradients, CLIP_NORM, use_norm=norm)
+            clipped, _ = tf.clip_by_global_norm(
+                gradients, self._settings.clip_norm, use_norm=norm
+            )
         return replica.merge_call(
             self._apply_to_all_replicas,
             args=(
@@ -259,7 +292,12 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
         m = self.get_slot(handle, self._m_name)
         v = self.get_slot(handle, self._v_name)
         old = Moments(*(tf.convert_to_tensor(x) for x in (handle, m, v)))
-        new = self._rule(grad, *old, learning_rate, decay_of(handle.op.name))
+        name, settings = handle.op.name, self._settings
+        factor = factor_of(name, settings.rate_rules)
+        if factor != 1.0:
+            learning_rate = learning_rate * factor
+        decay = decay_of(name, settings.weight_decay)
+        new = self._rule(grad, *old, learning_rate, decay, settings)
         if finite is not None:
             new = Moments(*(tf.where(finite, n, o) for n, o in zip(new, old)))
         return tf.group(

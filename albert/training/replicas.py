@@ -166,19 +166,6 @@ def micro_batch_size(
     return global_batch_size // parts
 
 
-class GlobalLosses(NamedTuple):
-    """Losses of a batch that lies on several replicas.
-
-    Attributes:
-        share: this replica's part of the total loss; its gradient, summed over
-            replicas, is the gradient of the global mean.
-        means: name -> the global mean of each loss, equal on every replica.
-    """
-
-    share: tf.Tensor
-    means: Mapping[str, tf.Tensor]
-
-
 def sum_over_replicas(x: Any) -> Any:
     """Return the sums over all replicas of a tensor, or of a list; in replica context.
 
@@ -219,13 +206,3 @@ def global_means(
     """
     sums = sum_over_replicas(tf.stack([totals, weights]))
     return sums[0] / (sums[1] + tf.constant(epsilons, tf.float32))
-
-
-def global_losses(terms: Mapping[str, LossTerm]) -> GlobalLosses:
-    """Divide each loss by its weight over all replicas; called in replica context."""
-    totals = tf.stack([term.total for term in terms.values()])
-    weights = tf.stack([term.weight for term in terms.values()])
-    epsilons = [term.epsilon for term in terms.values()]
-    means = global_means(tf.stop_gradient(totals), weights, epsilons)
-    share = tf.reduce_sum(totals / global_denominators(terms))
-    return GlobalLosses(share, dict(zip(terms, tf.unstack(means))))

@@ -11,15 +11,27 @@ from __future__ import annotations
 
 import functools
 import types
-from typing import Mapping, NamedTuple, Optional
+from typing import Mapping, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
+from absl import logging
 
+from albert.base.errors import UserError
 from albert.modeling.encoder import EncoderBuilder
 from albert.training import replicas as distribution
 from albert.training.config import TrainingConfig
 from albert.training.loss_scale import LossScale
-from albert.training.optimization import GlobalBatchOptimizer, learning_rate_at
+from albert.training.optimization import (
+    GlobalBatchOptimizer,
+    OptimizerSettings,
+    learning_rate_at,
+)
+from albert.training.rates import (
+    RateRule,
+    describe_group,
+    factor_of,
+    group_variables,
+)
 from albert.training.task import TRAIN, Features, LossTerm, Task, TaskOutput
 
 v1 = tf.compat.v1
@@ -31,7 +43,6 @@ class TrainStep(NamedTuple):
     Attributes:
         loss: float32 scalar; its sum over replicas is the loss of the global batch.
         values: name -> scalar of the global batch, to be logged.
-        gradients: name of a variable -> this replica's part of its gradient.
         train_op: makes the update and counts it in the global step.
         steps_done: int64 scalar, the global step after `train_op`.
         summed: what was given to be summed over all replicas.
@@ -39,7 +50,6 @@ class TrainStep(NamedTuple):
 
     loss: tf.Tensor
     values: Mapping[str, tf.Tensor]
-    gradients: Mapping[str, tf.Tensor]
     train_op: tf.Operation
     steps_done: tf.Tensor
     summed: Mapping[str, tf.Tensor] = types.MappingProxyType({})
@@ -60,24 +70,41 @@ class _Sums(NamedTuple):
     gradients: tuple[tf.Tensor, ...]
 
 
-def trained_variables(losses: Mapping[str, LossTerm]) -> list[tf.Variable]:
-    """Return the variables that the losses have a gradient of; the rest stay."""
-    totals = [term.total for term in losses.values()]
+def _unfrozen_variables(rules: Sequence[RateRule]) -> list[tf.Variable]:
     variables = v1.trainable_variables()
+    return [v for v in variables if factor_of(v.op.name, rules) != 0.0]
+
+
+def trained_variables(
+    losses: Mapping[str, LossTerm], rules: Sequence[RateRule] = ()
+) -> list[tf.Variable]:
+    """Return the variables that a step updates, those that get a gradient.
+
+    Args:
+        losses: of a task, built in the current graph.
+        rules: of the learning rate; what they freeze is not updated.
+    """
+    totals = [term.total for term in losses.values()]
+    variables = _unfrozen_variables(rules)
     gradients = tf.gradients(totals, variables)
     return [v for v, g in zip(variables, gradients) if g is not None]
 
 
 def _differentiate(
-    output: TaskOutput, denominators: tf.Tensor, scale: Optional[tf.Tensor]
+    output: TaskOutput,
+    denominators: tf.Tensor,
+    scale: Optional[tf.Tensor],
+    rules: Sequence[RateRule],
 ) -> tuple[_Sums, list[tf.Variable]]:
     """Return the sums of one micro-batch, and the variables that have a gradient."""
     losses = list(output.losses.values())
     totals = tf.stack([term.total * term.factor for term in losses])
     loss = tf.reduce_sum(totals / denominators)
-    variables = v1.trainable_variables()
+    variables = _unfrozen_variables(rules)
     gradients = tf.gradients(loss if scale is None else loss * scale, variables)
     pairs = [(g, v) for g, v in zip(gradients, variables) if g is not None]
+    if not pairs:
+        raise UserError("nothing to train: every variable is frozen")
     terms = [*losses, *output.logged_means.values()]
     sums = _Sums(
         tf.stop_gradient(loss),
@@ -94,6 +121,7 @@ def _accumulate(
     features: Features,
     denominators: tf.Tensor,
     scale: Optional[tf.Tensor],
+    rules: Sequence[RateRule],
 ) -> tuple[_Sums, list[tf.Variable]]:
     """Sum over micro-batches, one after the other.
 
@@ -106,7 +134,7 @@ def _accumulate(
         micro_batch = {name: value[index] for name, value in features.items()}
         with v1.variable_scope(scope, reuse=True):
             output = task.build(micro_batch, TRAIN, build_encoder)
-            return _differentiate(output, denominators, scale)
+            return _differentiate(output, denominators, scale, rules)
 
     def add(index, sums):
         new, _ = differentiate(index)
@@ -130,6 +158,27 @@ def _merge(features: Features) -> Features:
         name: tf.reshape(value, [-1, *value.shape[2:]])
         for name, value in features.items()
     }
+
+
+def _log_rates(trained: Sequence[tf.Variable], config: TrainingConfig) -> None:
+    """Log each group of the learning rate, once for all replicas."""
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    if not config.rate_rules or tf.get_static_value(replica) != 0:
+        return
+    kept = {v.op.name for v in trained} | {
+        v.op.name
+        for v in v1.trainable_variables()
+        if factor_of(v.op.name, config.rate_rules) == 0.0
+    }
+    names = [v.op.name for v in v1.trainable_variables() if v.op.name in kept]
+    for group in group_variables(names, config.rate_rules):
+        logging.info("  %s", describe_group(group, config.learning_rate))
+
+
+def _optimizer_settings(config: TrainingConfig) -> OptimizerSettings:
+    return OptimizerSettings(
+        **{name: getattr(config, name) for name in OptimizerSettings._fields}
+    )
 
 
 def build_train_step(
@@ -160,17 +209,19 @@ def build_train_step(
     scale = None if loss_scale is None else loss_scale.scale
     if accumulates:
         sums, variables = _accumulate(
-            task, build_encoder, features, denominators, scale
+            task, build_encoder, features, denominators, scale, config.rate_rules
         )
     else:
-        sums, variables = _differentiate(whole, denominators, scale)
+        sums, variables = _differentiate(whole, denominators, scale, config.rate_rules)
+    _log_rates(variables, config)
     step = v1.train.get_or_create_global_step()
     rate = learning_rate_at(
         step + 1, config.learning_rate, config.num_train_steps, config.num_warmup_steps
     )
-    train_op = GlobalBatchOptimizer(config.optimizer, rate, loss_scale).apply_gradients(
-        list(zip(sums.gradients, variables)), step
+    optimizer = GlobalBatchOptimizer(
+        config.optimizer, rate, loss_scale, _optimizer_settings(config)
     )
+    train_op = optimizer.apply_gradients(list(zip(sums.gradients, variables)), step)
     terms = {**whole.losses, **whole.logged_means}
     epsilons = [term.epsilon for term in terms.values()] + [1.0] * len(summed)
     means = distribution.global_means(
@@ -187,11 +238,10 @@ def build_train_step(
     if loss_scale is not None:
         values["loss_scale"] = loss_scale.scale
         values["skipped_steps"] = loss_scale.skipped_steps
-    gradients = {v.op.name: g for g, v in zip(sums.gradients, variables)}
     with tf.control_dependencies([train_op]):
         steps_done = step.read_value()
     loss = sums.loss
     if loss_scale is not None:
         # An Estimator ends training at a loss of NaN; the optimizer decides here.
         loss = tf.where(tf.math.is_finite(loss), loss, tf.zeros_like(loss))
-    return TrainStep(loss, values, gradients, train_op, steps_done, summed)
+    return TrainStep(loss, values, train_op, steps_done, summed)

@@ -67,7 +67,7 @@ def test_an_index_without_its_data_is_refused(shared):
 def test_plan_tells_loaded_fresh_and_unused(written):
     model = {"bert/pooler/dense/kernel": [2, 2], "output_bias": [3]}
     plan = checkpoints.plan_initialisation(model, written)
-    assert plan.loaded == ("bert/pooler/dense/kernel",)
+    assert plan.loaded == {"bert/pooler/dense/kernel": "bert/pooler/dense/kernel"}
     assert plan.fresh == ("output_bias",)
     assert "cls/predictions/output_bias" in plan.unused
     assert "global_step" in plan.unused
