@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import functools
-import importlib
 import pathlib
 import re
 import shlex
 
 import pytest
 
-from albert.base.settings import list_settings
+from albert.base.settings import REQUIRED
 from albert.modeling.encoder import ARCHITECTURES
 from tests.beam_kit import PIPELINE_OPTIONS
 from tests.beam_kit import SCRIPT as BEAM_SCRIPT
 from tests.test_imports import MAY_IMPORT
+from tools.flag_tables import collect_flags
 
 REPO = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(
@@ -33,7 +32,7 @@ READMES = ("README.md", "README.zh-CN.md")
 SCRIPTS = sorted(
     path.relative_to(REPO).as_posix()
     for path in [*REPO.glob("*.py"), *REPO.glob("tools/*.py")]
-    if path.name != "setup.py"
+    if path.name not in ("setup.py", "flag_tables.py")  # without flags of their own
 )
 BENCHMARKS = ("benchmarks/data_creation.py", "benchmarks/pretraining.py")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -97,58 +96,21 @@ def commands(document):
     return [shlex.split(line, comments=True) for line in lines]
 
 
-def imported_from(tree):
-    """Return name -> module of what a script imports by `from module import name`."""
-    return {
-        alias.name: node.module
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-
-
-def flags_of_configs(script):
-    """Return the flags that the calls of `define_flags` in a script make."""
-    tree = ast.parse(read(script))
-    literals = {
-        node.targets[0].id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
-            "define_flags"
-        ):
-            name = node.args[0].id
-            module = importlib.import_module(imported_from(tree)[name])
-            given = {
-                keyword.arg: ast.literal_eval(
-                    literals.get(ast.unparse(keyword.value), keyword.value)
-                )
-                for keyword in node.keywords
-                if keyword.arg in ("only", "leave_out")
-            }
-            found |= {
-                declared.flag
-                for declared in list_settings(getattr(module, name))
-                if declared.name in given.get("only", (declared.name,))
-                and declared.name not in given.get("leave_out", ())
-            }
-    return found
+@functools.cache
+def settings_of(script):
+    """Return flag -> setting of a script."""
+    return collect_flags(str(REPO / script))
 
 
 @functools.cache
 def flags_of(script):
-    """Return the flags that a script defines."""
-    source = read(script)
-    found = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source))
-    found |= set(re.findall(r'add_argument\(\s*"--(\w+)"', source))
-    found |= flags_of_configs(script)
-    if script == BEAM_SCRIPT:
-        local = flags_of("create_pretraining_data.py")
-        found |= local - {"num_workers", "check_only"} | PIPELINE_OPTIONS
-    return found
+    """Return the flags that a script takes."""
+    if script in BENCHMARKS:
+        source = read(script)
+        found = set(re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source))
+        return found | set(re.findall(r'add_argument\(\s*"--(\w+)"', source))
+    found = set(settings_of(script))
+    return found | PIPELINE_OPTIONS if script == BEAM_SCRIPT else found
 
 
 def flags_in(words):
@@ -232,22 +194,65 @@ def rows_of_flags(document):
     return {flag for row in rows for flag in re.findall(r"`--(\w+)", row)}
 
 
-@pytest.mark.parametrize(
-    ("document", "scripts"),
-    [
-        ("docs/data.md", ("create_pretraining_data.py", "tools/train_vocab.py")),
-        (
-            "docs/pretraining.md",
-            ("run_pretraining.py", "export_checkpoint.py", "tools/plot_training.py"),
-        ),
-        ("docs/ner.md", ("run_ner.py",)),
-        ("docs/annotations.md", NER_TOOLS),
-    ],
+TABLES = (
+    ("docs/data.md", ("create_pretraining_data.py", "tools/train_vocab.py")),
+    (
+        "docs/pretraining.md",
+        ("run_pretraining.py", "export_checkpoint.py", "tools/plot_training.py"),
+    ),
+    ("docs/ner.md", ("run_ner.py",)),
+    ("docs/annotations.md", NER_TOOLS),
 )
+
+
+@pytest.mark.parametrize(("document", "scripts"), TABLES)
 def test_tables_hold_every_flag(document, scripts):
     defined = set().union(*map(flags_of, scripts))
     switches = {"whole_word_spans", "continuation_labels"}  # with their values
     assert rows_of_flags(document) | switches == defined | switches
+
+
+def is_said(cell, default):
+    """Whether the cell of a table is a default; words of any kind say None."""
+    if default in (REQUIRED, None, ()):
+        return True
+    cell = cell.replace("`", "")
+    if isinstance(default, tuple):
+        return cell == ",".join(default)
+    if isinstance(default, (bool, str)):
+        return cell == str(default)
+    cell = cell.replace(",", "")
+    return re.fullmatch(r"[\d.e-]+", cell) is not None and float(cell) == default
+
+
+@pytest.mark.parametrize(
+    ("cell", "default", "expected"),
+    [
+        *(("5e-5", 5e-05, True), ("100000", 100_000, True), ("", 1, False)),
+        *(("10,000", 10_000, True), ("all", None, True), ("True", False, False)),
+        *(
+            ("`lamb`", "lamb", True),
+            ("adamw", "lamb", False),
+            ("a,b", ("a", "b"), True),
+            ("1", True, False),
+        ),
+    ],
+)
+def test_a_default_is_known_in_a_table(cell, default, expected):
+    assert is_said(cell, default) == expected
+
+
+@pytest.mark.parametrize(
+    ("document", "script"),
+    [(document, script) for document, scripts in TABLES for script in scripts],
+)
+def test_tables_hold_the_defaults_of_the_configs(document, script):
+    rows = re.findall(r"^\| (`--.*?) \|(.*?)\|", read(document), re.MULTILINE)
+    for flag, declared in settings_of(script).items():
+        cells = [
+            cell.strip() for names, cell in rows if re.search(rf"--{flag}\b", names)
+        ]
+        assert any(is_said(cell, declared.default) for cell in cells), (flag, cells)
 
 
 def test_every_script_has_a_table():
