@@ -232,6 +232,10 @@ def run_main(main: Callable[[list[str]], None], known_only: bool = False) -> Non
                 main(list(argv[1:]))
         except UserError as error:
             fail(str(error))
+        except UnicodeEncodeError as error:  # of a folder, say, that no flag names
+            if error.reason != "surrogates not allowed":
+                raise
+            fail(f"{error.object!r} is not UTF-8: rename it")
         except OSError as error:
             where = f": {error.filename}" if error.filename else ""
             fail(f"{error.strerror or error}{where}")

@@ -6,7 +6,6 @@ Everything is read as a stream; no file is held in memory.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from typing import Callable, Iterator, NamedTuple, Optional, Sequence
 
@@ -72,10 +71,7 @@ def _read_json_documents(
         if not line.strip():
             continue
         where = f"{path}: line {number}"
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{where} is not JSON: {error}") from error
+        value = files.parse_json(line, where)
         if not isinstance(value, dict) or text_field not in value:
             raise UserError(f"{where} is no JSON object with a field {text_field!r}")
         text = value[text_field]

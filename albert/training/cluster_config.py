@@ -105,7 +105,7 @@ def parse_cluster(text: Optional[str]) -> Optional[ClusterConfig]:
         value = json.loads(text)
         cluster, task = value.get("cluster"), value.get("task", {})
         job, number = task.get("type"), task.get("index", 0)
-    except (json.JSONDecodeError, AttributeError) as error:
+    except (json.JSONDecodeError, RecursionError, AttributeError) as error:
         raise UserError(f"{VARIABLE} is not of the form {_FORM}") from error
     if not cluster:
         return None

@@ -142,3 +142,10 @@ def test_a_file_that_is_not_json_is_named(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UserError, match="x.json is not JSON"):
         files.read_json(str(path))
+
+
+def test_json_that_is_nested_too_deeply_is_one_line(tmp_path):
+    path = tmp_path / "deep.json"
+    path.write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(UserError, match="deep.json is JSON nested too deeply"):
+        files.read_json(str(path))
