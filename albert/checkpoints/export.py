@@ -9,12 +9,12 @@ from absl import logging
 
 from albert.base import files
 from albert.base.errors import UserError
-from albert.checkpoints import guard as model_dir
+from albert.checkpoints import guard
 from albert.checkpoints import variables as checkpoints
 
 CHECKPOINT_NAME = "albert_model.ckpt"
 # Files beside a checkpoint that belong to the model; the first two are needed.
-_COMPANIONS = (model_dir.CONFIG_FILE, model_dir.VOCABULARY_FILE, "labels.json")
+_COMPANIONS = (guard.CONFIG_FILE, guard.VOCABULARY_FILE, "labels.json")
 
 
 def _find_companions(folders: list[str], given: dict[str, str]) -> dict[str, str]:
@@ -83,16 +83,16 @@ def export(
         )
     folder = os.path.dirname(checkpoint) or "."
     parent = os.path.dirname(os.path.abspath(folder))
-    given = {model_dir.CONFIG_FILE: config_file, model_dir.VOCABULARY_FILE: vocab_file}
+    given = {guard.CONFIG_FILE: config_file, guard.VOCABULARY_FILE: vocab_file}
     companions = _find_companions([folder, parent], given)
     for name, flag in zip(_COMPANIONS, ("bert_config_file", "vocab_file")):
         if name not in companions:
             raise UserError(f"no {name} beside {checkpoint}; give --{flag}")
     shapes = checkpoints.read_shapes(checkpoint)
     names = checkpoints.slim_names(checkpoint, keep_pretraining_heads)
-    model_dir.check_companions(
-        companions[model_dir.CONFIG_FILE],
-        companions[model_dir.VOCABULARY_FILE],
+    guard.check_companions(
+        companions[guard.CONFIG_FILE],
+        companions[guard.VOCABULARY_FILE],
         checkpoint,
         shapes,
     )

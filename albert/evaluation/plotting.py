@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +13,24 @@ from albert.evaluation.curves import Curve, Curves
 
 with extra("plot"):
     import matplotlib
+    from matplotlib import font_manager
     from matplotlib.figure import Figure
 
 _SMOOTHED_FROM = 30  # points, from which on a running mean is drawn over them
 _SMOOTHED_SHARE = 20  # a running mean spans this part of the points
+# Fonts with Chinese characters; installed ones stand in where a title has some.
+_CHINESE_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "PingFang SC",
+    "Heiti SC",
+    "Microsoft YaHei",
+    "SimHei",
+)
 _TRAINING, _HELD_OUT = "tab:blue", "tab:orange"
 
 
@@ -115,11 +130,20 @@ def plot_curves(curves: Curves, title: str) -> Figure:
     for axes, panel in zip(grid.flat, PANELS):
         _draw_panel(axes, panel, curves)
         axes.set_xlabel("step")
-    figure.suptitle(title)
+    figure.suptitle(title, fontfamily=_find_fonts())
     return figure
+
+
+def _find_fonts() -> list[str]:
+    """Return the usual fonts, and the installed ones for characters they lack."""
+    installed = set(font_manager.get_font_names())
+    chinese = [name for name in _CHINESE_FONTS if name in installed]
+    return [*matplotlib.rcParams["font.family"], *chinese]
 
 
 def save_figure(figure: Figure, path: str) -> None:
     """Write a figure as PNG, whole or not at all."""
-    with files.atomic_path(path) as temporary:
+    with files.atomic_path(path) as temporary, warnings.catch_warnings():
+        # Where no font has a character, a box stands for it: no need to say more.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(temporary, format="png", dpi=110)

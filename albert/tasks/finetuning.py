@@ -33,8 +33,9 @@ from albert.tasks.finetuning_task import FineTuningTask
 from albert.tasks.model_folder import COMPANIONS, open_model, save_labels
 from albert.text.vocabulary import identify
 from albert.training.config import ReplicaConfig, TrainingConfig
-from albert.training.loop import check_start, train
+from albert.training.loop import train
 from albert.training.replicas import set_up_devices
+from albert.training.start import Start, check_start
 from albert.training.stopping import Stopped, StopRequest, run_until_signal
 from albert.training.task import EVAL, PREDICT
 
@@ -122,7 +123,7 @@ def _watch_val(
     )
 
 
-def _train(run: _Run, config: TrainingConfig) -> Optional[Stopped]:
+def _train(run: _Run, config: TrainingConfig, start: Start) -> Optional[Stopped]:
     """Train; after each epoch evaluate on val and keep the best checkpoint.
 
     Returns:
@@ -140,6 +141,7 @@ def _train(run: _Run, config: TrainingConfig) -> Optional[Stopped]:
             run.replicas,
             None if held_out is None else held_out.after_checkpoint,
             stop,
+            start,
         )
         if held_out is not None:
             held_out.make_up()
@@ -155,10 +157,10 @@ def _prepare_and_train(run: _Run) -> Optional[Stopped]:
     config = plan_training(what, run.tuning, task, train_data.num_examples)
     vocabulary = identify(task.tokenizer.vocabulary)
     guard.check_same_model(what.output_dir, task.encoder, vocabulary)
-    check_start(task, run.build_encoder, config, run.replicas)
+    start = check_start(task, run.build_encoder, config, run.replicas)
     guard.prepare(what.output_dir, task.encoder, vocabulary, what.vocab_file)
     save_labels(what.output_dir, task)
-    return _train(run, config)
+    return _train(run, config, start)
 
 
 def _write_scores(

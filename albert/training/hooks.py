@@ -7,6 +7,7 @@ import time
 from typing import Callable, Mapping, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
+import tqdm
 from absl import logging
 
 from albert.training.cluster import PeerWatch, StopVote
@@ -18,20 +19,6 @@ from albert.training.stopping import StopRequest
 v1 = tf.compat.v1
 
 OnCheckpoint = Callable[[str, int], None]
-
-
-def format_duration(seconds: float) -> str:
-    """Return a duration as `2 d 3 h`, `3 h 05 min`, `4 min 10 s` or `9 s`."""
-    minutes, second = divmod(int(round(seconds)), 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    if days:
-        return f"{days} d {hour} h"
-    if hours:
-        return f"{hours} h {minute:02d} min"
-    if minutes:
-        return f"{minutes} min {second:02d} s"
-    return f"{second} s"
 
 
 class ProgressHook(v1.train.SessionRunHook):
@@ -102,7 +89,7 @@ class ProgressHook(v1.train.SessionRunHook):
             values["examples_per_second"] = rate * self._batch_size
             left = (self._num_train_steps - self.step) / rate
             words.append(f"{rate * self._batch_size:.1f} examples/s")
-            words.append(f"{format_duration(left)} left")
+            words.append(f"{tqdm.tqdm.format_interval(left)} left")
         logging.info(
             "Step %d of %d: %s", self.step, self._num_train_steps, ", ".join(words)
         )

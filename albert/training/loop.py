@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Callable, NamedTuple, Optional, Sequence
+from typing import Callable, Optional
 
 import tensorflow as tf
 from absl import logging
@@ -12,50 +12,24 @@ from albert.base.errors import UserError
 from albert.checkpoints import variables as checkpoints
 from albert.modeling.encoder import EncoderBuilder
 from albert.training import failures
-from albert.training import replicas as distribution
 from albert.training.cluster import compare, exchange, join, wait_for_chief
 from albert.training.cluster_config import ClusterConfig
 from albert.training.config import ReplicaConfig, TrainingConfig, advise_on_rate
 from albert.training.hooks import OnCheckpoint, RunHooks
 from albert.training.input import TrainingInput
-from albert.training.rates import RateRule
-from albert.training.step import build_train_step, trained_variables
+from albert.training.replicas import (
+    Devices,
+    choose_devices,
+    make_devices,
+    micro_batch_size,
+    set_up_devices,
+)
+from albert.training.start import Start, check_start, has_ended, log_start
+from albert.training.step import build_train_step
 from albert.training.stopping import PEER_STOPS, StopRequest
-from albert.training.task import TRAIN, DataSource, Features, Task
+from albert.training.task import DataSource, Features, Task
 
 v1 = tf.compat.v1
-
-
-class ModelOutline(NamedTuple):
-    """What a task's model consists of.
-
-    Attributes:
-        shapes: name -> shape of its variables.
-        trained: the names of those that training updates.
-    """
-
-    shapes: dict[str, list[int]]
-    trained: tuple[str, ...]
-
-
-def outline_model(
-    task: Task, build_encoder: EncoderBuilder, rules: Sequence[RateRule] = ()
-) -> ModelOutline:
-    """Build a task's model in a graph of its own, to see what it consists of.
-
-    Args:
-        rules: of the learning rate, see `albert.training.rates`.
-    """
-    with tf.Graph().as_default():
-        features = {
-            name: v1.placeholder(spec.dtype, spec.shape, name)
-            for name, spec in task.features(TRAIN).items()
-        }
-        output = task.build(features, TRAIN, build_encoder)
-        return ModelOutline(
-            {v.op.name: v.shape.as_list() for v in checkpoints.model_variables()},
-            tuple(v.op.name for v in trained_variables(output.losses, rules)),
-        )
 
 
 def _make_model_fn(
@@ -87,67 +61,7 @@ def _make_model_fn(
     return model_fn
 
 
-def check_start(
-    task: Task,
-    build_encoder: EncoderBuilder,
-    config: TrainingConfig,
-    replicas: ReplicaConfig,
-) -> None:
-    """Stop where `train` could not start; to be called before anything is written.
-
-    Raises:
-        UserError: a device is missing, the batch does not divide, or the checkpoint to
-            start or resume from is of another model or optimizer.
-    """
-    _, count = distribution.choose_devices(replicas)
-    distribution.micro_batch_size(
-        config.train_batch_size,
-        count * replicas.num_machines,
-        config.gradient_accumulation_steps,
-    )
-    newest = tf.train.latest_checkpoint(config.output_dir)
-    if newest is None and config.init_checkpoint is None:
-        return
-    model = outline_model(task, build_encoder, config.rate_rules)
-    if newest is None:
-        checkpoints.plan_initialisation(model.shapes, config.init_checkpoint)
-    elif checkpoints.latest_step(config.output_dir) < config.num_train_steps:
-        checkpoints.check_resumable(
-            model.shapes, newest, config.optimizer, model.trained
-        )
-
-
-def _plan_start(
-    task: Task, build_encoder: EncoderBuilder, config: TrainingConfig
-) -> tuple[int, Optional[checkpoints.InitialisationPlan]]:
-    """Return the step to start from, and what to load before it; say so in the log."""
-    done = checkpoints.latest_step(config.output_dir)
-    if done is not None:
-        logging.info("%s holds a checkpoint of step %d", config.output_dir, done)
-        if done >= config.num_train_steps:
-            logging.warning(
-                "Nothing to train: step %d is at or past num_train_steps %d; raise "
-                "num_train_steps to go on, or give another output_dir to start anew",
-                done,
-                config.num_train_steps,
-            )
-        else:
-            logging.info("Training resumes from step %d", done)
-            if config.init_checkpoint:
-                logging.info("init_checkpoint is not read again in a resumed run")
-        return done, None
-    if config.init_checkpoint is None:
-        logging.info("Training starts from random variables")
-        return 0, None
-    shapes = outline_model(task, build_encoder).shapes
-    plan = checkpoints.plan_initialisation(shapes, config.init_checkpoint)
-    checkpoints.log_plan(plan)
-    return 0, plan
-
-
-def _run_config(
-    config: TrainingConfig, devices: distribution.Devices
-) -> tf.estimator.RunConfig:
+def _run_config(config: TrainingConfig, devices: Devices) -> tf.estimator.RunConfig:
     return tf.estimator.RunConfig(
         model_dir=config.output_dir,
         tf_random_seed=config.random_seed,
@@ -159,11 +73,6 @@ def _run_config(
         session_config=devices.session_config,
         train_distribute=devices.strategy,
     )
-
-
-def has_ended(config: TrainingConfig) -> bool:
-    """Whether an earlier run has done all steps."""
-    return (checkpoints.latest_step(config.output_dir) or 0) >= config.num_train_steps
 
 
 def _saved_step(output_dir: str) -> int:
@@ -187,7 +96,7 @@ def _agree_on_start(
     Raises:
         UserError: the machines differ.
     """
-    _, devices = distribution.choose_devices(replicas)
+    _, devices = choose_devices(replicas)
     values = {"checkpoint of step": start, "devices": devices}
     values.update(dataclasses.asdict(config))
     for name in ("output_dir", "init_checkpoint"):  # a folder may have several names
@@ -202,7 +111,7 @@ def _advise(config: TrainingConfig, replicas: ReplicaConfig) -> None:
     advice = advise_on_rate(config)
     if advice is not None:
         logging.warning(advice)
-    kind, _ = distribution.choose_devices(replicas)
+    kind, _ = choose_devices(replicas)
     if config.precision == "float16" and kind == "cpu":
         logging.warning(
             "precision float16 on a CPU: TensorFlow has no fast products for it, and a "
@@ -213,11 +122,11 @@ def _advise(config: TrainingConfig, replicas: ReplicaConfig) -> None:
 def _make_input(
     data: DataSource,
     config: TrainingConfig,
-    devices: distribution.Devices,
+    devices: Devices,
     start: int,
 ) -> TrainingInput:
     """Return what this machine reads from step `start` on."""
-    batch_size = distribution.micro_batch_size(
+    batch_size = micro_batch_size(
         config.train_batch_size,
         devices.num_replicas,
         config.gradient_accumulation_steps,
@@ -246,6 +155,7 @@ def train(
     replicas: ReplicaConfig,
     on_checkpoint: Optional[OnCheckpoint] = None,
     stop: Optional[StopRequest] = None,
+    start: Optional[Start] = None,
 ) -> int:
     """Train, or go on training, in `config.output_dir`.
 
@@ -264,6 +174,7 @@ def train(
         replicas: the devices.
         on_checkpoint: called with the prefix and step of each checkpoint written.
         stop: ends training after the current step when asked, with a checkpoint.
+        start: what `check_start` has returned; None to find out here.
 
     Returns:
         The global step at the end.
@@ -275,25 +186,26 @@ def train(
     """
     stop = StopRequest() if stop is None else stop
     if not has_ended(config):
-        distribution.set_up_devices(replicas)
-    start, plan = _plan_start(task, build_encoder, config)
-    if start >= config.num_train_steps:
-        return start
+        set_up_devices(replicas)
+    start = start or check_start(task, build_encoder, config, replicas)
+    log_start(start, config)
+    if start.step >= config.num_train_steps:
+        return start.step
     cluster = replicas.cluster if replicas.num_machines > 1 else None
     watch = None
     if cluster is not None:
         watch = join(cluster).watch
-        _agree_on_start(cluster, config, replicas, start, stop)
+        _agree_on_start(cluster, config, replicas, start.step, stop)
     if stop.asked:
         if watch is not None:
             watch.stop()  # the others stop as well
-        return start
+        return start.step
     _advise(config, replicas)
-    devices = distribution.make_devices(replicas)
-    source = _make_input(data, config, devices, start)
+    devices = make_devices(replicas)
+    source = _make_input(data, config, devices, start.step)
     run_hooks = RunHooks(config, stop, on_checkpoint, cluster, watch)
     estimator = tf.estimator.Estimator(
-        _make_model_fn(task, build_encoder, config, plan, run_hooks),
+        _make_model_fn(task, build_encoder, config, start.plan, run_hooks),
         config=_run_config(config, devices),
     )
     if cluster is None or cluster.is_chief:
@@ -306,7 +218,7 @@ def train(
     except Exception as error:
         if watch is not None:
             watch.stop()  # what ends this machine has its own explanation
-        step = run_hooks.last_step(start) + 1
+        step = run_hooks.last_step(start.step) + 1
         finder = failures.InputSource(
             data.find_bad_input,
             lambda: source.find_records(run_hooks.num_batches),
@@ -315,7 +227,7 @@ def train(
         if explained is None:
             raise
         raise explained from error
-    end = run_hooks.last_step(start)
+    end = run_hooks.last_step(start.step)
     if cluster is not None and not cluster.is_chief:
         wait_for_chief(cluster, lambda: _saved_step(config.output_dir), end)
     if end < config.num_train_steps and not stop.asked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -92,6 +93,16 @@ def test_each_panel_shows_its_curves():
     order = shown["Sentence order accuracy"]
     assert not order.lines
     assert "not measured" in order.texts[0].get_text()
+
+
+def test_a_chinese_title_is_drawn_without_a_word(tmp_path):
+    plotting = import_plotting()
+    found = curves.Curves({"loss": curves.Curve((10, 20), (5.0, 4.0))}, {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = plotting.plot_curves(found, "中文模型")
+        plotting.save_figure(figure, str(tmp_path / "x.png"))
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

@@ -245,6 +245,14 @@ def test_init_checkpoint_of_another_model_is_an_error(config, testdata):
         run(config(init_checkpoint=other))
 
 
+def test_starting_anew_from_what_would_be_moved_away_is_refused(config, tmp_path):
+    run(config())
+    (tmp_path / "model/checkpoint").unlink()  # so that training starts anew
+    inside = str(tmp_path / "model/model.ckpt-6")
+    with pytest.raises(UserError, match="lies in output_dir .*, where training starts"):
+        run(config(init_checkpoint=inside))
+
+
 def test_modes_have_the_names_that_estimators_use():
     assert tf.estimator.ModeKeys.TRAIN == TRAIN
     assert tf.estimator.ModeKeys.EVAL == EVAL

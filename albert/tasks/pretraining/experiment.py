@@ -10,7 +10,7 @@ from absl import logging
 
 from albert.base.errors import UserError
 from albert.base.lock import hold_folder
-from albert.checkpoints import guard as model_dir
+from albert.checkpoints import guard
 from albert.checkpoints import variables as checkpoints
 from albert.checkpoints.best import BEST_FOLDER
 from albert.evaluation.config import HeldOutConfig
@@ -45,8 +45,9 @@ from albert.tasks.pretraining.task import PretrainingTask
 from albert.text.vocabulary import VocabularyId, identify, load_vocabulary
 from albert.training.cluster import compare
 from albert.training.config import ReplicaConfig, TrainingConfig
-from albert.training.loop import check_start, has_ended, train
+from albert.training.loop import train
 from albert.training.replicas import set_up_devices
+from albert.training.start import Start, check_start, has_ended
 from albert.training.stopping import Stopped, StopRequest, run_until_signal
 
 
@@ -61,14 +62,14 @@ def inspect_records(
     given = None
     if files.vocab_file:
         given = identify(load_vocabulary(files.vocab_file))
-        model_dir.check_vocabulary_size(given, model)
+        guard.check_vocabulary_size(given, model)
     names = list(dict.fromkeys([*files.train_files, *files.eval_files]))
     readable = find_readable(names) if config.skip_corrupt_records else {}
     expected = ExpectedRecords(
         config.max_seq_length, config.max_predictions_per_seq, model.vocab_size, given
     )
     found = check_records(names, expected, readable, config.skip_corrupt_records)
-    model_dir.check_length(found.max_seq_length, model)
+    guard.check_length(found.max_seq_length, model)
     check_segments(model, 2)  # of a sentence pair
     return found, readable
 
@@ -151,8 +152,11 @@ def _make_sources(
     return train_data, eval_data, samples
 
 
-def _prepare_training(run: _Run) -> None:
+def _prepare_training(run: _Run) -> Optional[Start]:
     """Check all that training needs, and make the model directory.
+
+    Returns:
+        Where training starts, None for an evaluator.
 
     Raises:
         UserError: training cannot start, or another machine sees other files.
@@ -160,25 +164,26 @@ def _prepare_training(run: _Run) -> None:
     output_dir, cluster = run.training.output_dir, run.replicas.cluster
     if run.training.init_checkpoint:
         checkpoint = run.training.init_checkpoint
-        model_dir.check_pair(run.model, run.vocabulary, checkpoint)
-    model_dir.check_output_dir(output_dir)
-    model_dir.check_same_model(output_dir, run.model, run.vocabulary)
+        guard.check_pair(run.model, run.vocabulary, checkpoint)
+    guard.check_output_dir(output_dir)
+    guard.check_same_model(output_dir, run.model, run.vocabulary)
     if run.is_evaluator:
-        return
-    check_start(run.task, run.build_encoder, run.training, run.replicas)
+        return None
+    start = check_start(run.task, run.build_encoder, run.training, run.replicas)
     if cluster is None or cluster.is_chief:
         vocabulary_file = _vocabulary_file(run.files.vocab_file, run.vocabulary)
-        model_dir.prepare(output_dir, run.model, run.vocabulary, vocabulary_file)
+        guard.prepare(output_dir, run.model, run.vocabulary, vocabulary_file)
     if run.replicas.num_machines > 1 and not has_ended(run.training):
         names = run.files.train_files
         sizes = {os.path.basename(name): os.path.getsize(name) for name in names}
         compare(cluster, "the bytes of input files", sizes)
-        metadata = os.path.join(output_dir, model_dir.METADATA_FILE)
+        metadata = os.path.join(output_dir, guard.METADATA_FILE)
         if not os.path.exists(metadata):
             raise UserError(
                 f"the chief has made its output_dir, but {metadata} is not there: "
                 "every machine must see the same output_dir"
             )
+    return start
 
 
 def _watch_held_out(run: _Run, stop: StopRequest) -> Optional[HeldOutEvaluation]:
@@ -195,7 +200,7 @@ def _watch_held_out(run: _Run, stop: StopRequest) -> Optional[HeldOutEvaluation]
     )
 
 
-def _train(run: _Run) -> Optional[Stopped]:
+def _train(run: _Run, start: Optional[Start]) -> Optional[Stopped]:
     """Train, or evaluate what others train, as TF_CONFIG says.
 
     Returns:
@@ -225,6 +230,7 @@ def _train(run: _Run) -> Optional[Stopped]:
             run.replicas,
             after,
             stop,
+            start,
         )
         if held_out is not None:
             held_out.make_up()
@@ -241,8 +247,8 @@ def _evaluate(run: _Run) -> None:
         files.eval_checkpoint or output_dir,
         "eval_checkpoint" if files.eval_checkpoint else "output_dir",
     )
-    model_dir.check_pair(run.model, run.vocabulary, checkpoint)
-    model_dir.make_output_dir(output_dir)
+    guard.check_pair(run.model, run.vocabulary, checkpoint)
+    guard.make_output_dir(output_dir)
     max_batches = run.config.max_eval_steps
     if not files.eval_files:
         max_batches = max_batches or STAND_IN_EVAL_STEPS
@@ -318,15 +324,14 @@ def _hold_output(
     cluster = replicas.cluster
     if not config.do_train or (cluster is not None and not cluster.is_chief):
         return contextlib.nullcontext()
-    model_dir.check_output_dir(training.output_dir)
+    guard.check_output_dir(training.output_dir)
     return hold_folder(training.output_dir)
 
 
 def _work(run: _Run) -> Optional[Stopped]:
     """Train and evaluate as asked; return how a signal ended training, else None."""
     if run.config.do_train:
-        _prepare_training(run)
-        stopped = _train(run)
+        stopped = _train(run, _prepare_training(run))
         if stopped is not None:
             return stopped
     if run.config.do_eval and run.evaluates:
