@@ -1,4 +1,4 @@
-"""Linear-chain CRF: log-likelihood in the graph, Viterbi decoding in numpy.
+"""Linear-chain CRF: log-likelihood, marginals, and Viterbi in the graph and in NumPy.
 
 A path's score is the sum of its emissions and of the transitions between neighbours;
 there are no scores for beginning and end. Source: Lafferty, McCallum and Pereira,
@@ -80,6 +80,70 @@ def log_likelihood(
     """
     score = path_score(emissions, labels, lengths, transitions)
     return score - log_partition(emissions, lengths, transitions)
+
+
+def marginals(
+    emissions: tf.Tensor, lengths: tf.Tensor, transitions: tf.Tensor
+) -> tf.Tensor:
+    """Return the probability of each label at each place; in a graph.
+
+    The derivative of the log partition by an emission is the share of the paths that
+    pass there: differentiating the forward algorithm is the backward one (Eisner,
+    "Inside-outside and forward-backward algorithms are just backprop", 2016).
+
+    Args:
+        emissions, lengths, transitions: as for `log_likelihood`.
+
+    Returns:
+        float32, [B, T, L]; the labels of a place sum to 1, or are 0 beyond the length.
+    """
+    total = tf.reduce_sum(log_partition(emissions, lengths, transitions))
+    return tf.gradients(total, emissions)[0]
+
+
+def viterbi_batch(
+    emissions: tf.Tensor, lengths: tf.Tensor, transitions: tf.Tensor, legal: np.ndarray
+) -> tf.Tensor:
+    """Return the paths of `viterbi` for a batch, computed in the graph.
+
+    Args:
+        emissions: float32, [B, T, L]; T at least 1.
+        lengths: int32, [B], at least 1.
+        transitions: float32, [L, L].
+        legal: bool, [L, L]; see `viterbi`.
+
+    Returns:
+        int32, [B, T]; 0 from `lengths` on. Of equal paths the one that `viterbi` takes.
+    """
+    never = tf.constant(-np.inf, emissions.dtype)
+    allowed = tf.where(legal, transitions, never)
+    by_time = tf.transpose(emissions, [1, 0, 2])  # [T, B, L]
+    start = tf.where(legal[0], by_time[0], never)  # [B, L]
+    stay = tf.zeros_like(start, tf.int32) + tf.range(legal.shape[0])
+
+    def advance(
+        state: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        score, _ = state
+        arriving = score[:, :, None] + allowed  # [B, from, to]
+        best = tf.argmax(arriving, axis=1, output_type=tf.int32)
+        moved = tf.reduce_max(arriving, axis=1) + by_time[step]
+        within = tf.logical_and(step > 0, step < lengths)[:, None]
+        return tf.where(within, moved, score), tf.where(within, best, stay)
+
+    # Step 0 changes nothing: it only keeps the scan from being empty.
+    steps = tf.range(tf.shape(by_time)[0])
+    scores, came_from = tf.scan(advance, steps, initializer=(start, stay))
+    final = tf.where(legal[:, 0], scores[-1], never)
+    last = tf.argmax(final, axis=-1, output_type=tf.int32)  # [B]
+
+    def go_back(label: tf.Tensor, origins: tf.Tensor) -> tf.Tensor:
+        return tf.gather(origins, label, batch_dims=1)
+
+    # Entry t is the label of step t - 1.
+    before = tf.scan(go_back, came_from, initializer=last, reverse=True)
+    path = tf.transpose(tf.concat([before[1:], last[None]], axis=0))
+    return path * tf.sequence_mask(lengths, tf.shape(path)[1], tf.int32)
 
 
 def viterbi(

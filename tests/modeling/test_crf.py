@@ -184,3 +184,63 @@ def test_a_batch_of_unknown_length_may_hold_single_characters(longest):
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     assert np.isfinite(slope).all()
+
+
+def _decode_in_graph(emissions, lengths, transitions, legal):
+    with tf.Graph().as_default(), v1.Session() as session:
+        labels = transitions.shape[0]
+        holder = v1.placeholder(tf.float32, [None, None, labels])
+        paths = crf.viterbi_batch(
+            holder, tf.constant(lengths), tf.constant(transitions), legal
+        )
+        return session.run(paths, {holder: emissions})
+
+
+def _decode_each(emissions, lengths, transitions, legal):
+    paths = np.zeros(emissions.shape[:2], np.int32)
+    for row, length in enumerate(lengths):
+        paths[row, :length] = crf.viterbi(emissions[row, :length], transitions, legal)
+    return paths
+
+
+@pytest.mark.parametrize("longest", [1, 2, 9])
+@pytest.mark.parametrize("ties", [False, True])
+def test_viterbi_in_the_graph_takes_the_paths_of_numpy(longest, ties):
+    """With ties, scores are 0 or 1: many paths are equally good."""
+    for seed in SEEDS:
+        emissions, _, lengths, transitions = _random_case(
+            seed, longest, labels=5, batch=8
+        )
+        if ties:
+            emissions, transitions = np.sign(emissions), np.sign(transitions)
+        legal = _random_legal(seed, labels=5)
+        found = _decode_in_graph(emissions, lengths, transitions, legal)
+        wanted = _decode_each(emissions, lengths, transitions, legal)
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_viterbi_in_the_graph_agrees_with_enumeration():
+    emissions, _, _, transitions = _random_case(4, longest=4, batch=6)
+    legal = _random_legal(4)
+    lengths = np.array([4, 3, 2, 1, 4, 4], np.int32)
+    found = _decode_in_graph(emissions, lengths, transitions, legal)
+    for row, length in enumerate(lengths):
+        paths = [p for p in _paths(length, 4) if _is_legal_path(p, legal)]
+        best = max(paths, key=lambda p: _score(p, emissions[row], transitions))
+        assert tuple(found[row, :length]) == best
+        assert not found[row, length:].any()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_marginals_agree_with_enumeration(seed):
+    emissions, _, lengths, transitions = _random_case(seed, longest=4)
+    with tf.Graph().as_default(), v1.Session() as session:
+        arrays = (emissions, lengths, transitions)
+        found = session.run(crf.marginals(*map(tf.constant, arrays)))
+    for row, length in enumerate(lengths):
+        wanted = np.zeros((4, 4))
+        for path in _paths(length, 4):
+            weight = np.exp(np.float64(_score(path, emissions[row], transitions)))
+            wanted[np.arange(length), path] += weight
+        wanted /= max(wanted[0].sum(), 1e-300)
+        np.testing.assert_allclose(found[row], wanted, rtol=1e-4, atol=1e-6)
