@@ -153,3 +153,20 @@ def test_names_that_are_not_utf8_are_one_line(script, tmp_path):
         assert errors == (
             "error: --input_file: 'caf\\udce9.txt' is not UTF-8: rename it\n"
         )
+
+
+def test_a_name_found_in_a_folder_that_is_not_utf8_is_one_line(script, tmp_path):
+    """As a split of a data folder, which no flag names."""
+    (tmp_path / "script.py").write_text(
+        "import os\n"
+        "from albert.base import cli, files\n"
+        "def main(words):\n"
+        "    files.write_json('list.json', sorted(os.listdir('.')))\n"
+        "cli.run_main(main)\n"
+    )
+    (tmp_path / "caf\udce9").write_text("")
+    status, _, errors = script()
+    assert status == 1
+    assert errors.startswith("error: ")
+    assert errors.endswith("is not UTF-8: rename it\n")
+    assert errors.count("\n") == 1
