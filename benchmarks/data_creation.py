@@ -127,6 +127,9 @@ def main() -> None:
     parser.add_argument("vocabulary")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
+    for path in (arguments.corpus, arguments.vocabulary):
+        if not os.path.isfile(path):
+            parser.error(f"no such file: {path}")
     with open(arguments.corpus, encoding="utf-8") as file:
         lines = [line.strip() for line in file]
     cut = load_segmenter("jieba")

@@ -32,6 +32,7 @@ from pretraining_cases import (  # noqa: E402
 )
 
 from albert.base import cli  # noqa: E402
+from albert.base.errors import UserError  # noqa: E402
 from albert.modeling.encoder import load_encoder_config  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -87,6 +88,8 @@ def print_table(cases: Sequence[Case], operations: float, examples: int) -> None
 
 def main(_) -> None:
     """Measure all cases and print the table."""
+    if FLAGS.records and not os.path.isfile(FLAGS.records):
+        raise UserError(f"--records: no such file: {FLAGS.records}")
     replicas = [int(count) for count in FLAGS.replicas]
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(
