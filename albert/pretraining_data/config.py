@@ -116,6 +116,11 @@ class PretrainingDataConfig(Settings):
         "Predict, inside a Chinese word, the ## form of a character: ##灸 for the "
         "second of 艾灸, as in albert_zh; otherwise 灸.",
     )
+    word_boundaries: bool = setting(
+        False,
+        "Write into each record which tokens continue a word, for masks by whole words "
+        "that are drawn while training (run_pretraining.py --whole_word_share).",
+    )
     allow_mismatched_predictions: bool = setting(
         False,
         "Accept another max_predictions_per_seq than the default, such as BERT's 20 "

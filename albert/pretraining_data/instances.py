@@ -17,6 +17,7 @@ from albert.pretraining_data.config import PretrainingDataConfig
 from albert.pretraining_data.documents import Document
 from albert.pretraining_data.masking import MaskingVocabulary
 from albert.pretraining_data.pairing import SegmentPair
+from albert.records.features import CONTINUES_WORD
 
 
 class Instance(NamedTuple):
@@ -151,10 +152,12 @@ def expand_instance(
     )
 
 
-def make_features(instance: Instance, tokens: InstanceTokens) -> dict[str, Sequence]:
+def make_features(
+    instance: Instance, tokens: InstanceTokens, word_boundaries: bool = False
+) -> dict[str, Sequence]:
     """Return the values of a record, not padded; see `records.feature_spec`."""
     count, first = len(tokens.ids), tokens.first_length
-    return {
+    values = {
         "input_ids": tokens.ids.tolist(),
         "input_mask": b"\x01" * count,
         "segment_ids": bytes(first) + b"\x01" * (count - first),
@@ -163,3 +166,7 @@ def make_features(instance: Instance, tokens: InstanceTokens) -> dict[str, Seque
         "masked_lm_weights": [1.0] * len(instance.positions),
         "next_sentence_labels": (int(instance.pair.swapped),),
     }
+    if word_boundaries:
+        joins = join_segments(instance.document.joins, instance.pair, False, False)
+        values[CONTINUES_WORD] = joins.astype(np.uint8).tobytes()
+    return values

@@ -77,11 +77,17 @@ def check_yield(
         )
 
 
+def _spec(config: PretrainingDataConfig) -> tuple[records.Feature, ...]:
+    return records.feature_spec(
+        config.max_seq_length, config.max_predictions_per_seq, config.word_boundaries
+    )
+
+
 def describe_parameters(
     config: PretrainingDataConfig, vocabulary: Vocabulary, shard: Shard, source: InputId
 ) -> dict[str, Any]:
     """Return the metadata that are known before a shard is made."""
-    spec = records.feature_spec(config.max_seq_length, config.max_predictions_per_seq)
+    spec = _spec(config)
     return {
         "format": FORMAT,
         "version": albert.__version__,
@@ -118,7 +124,7 @@ def write_records(
     progress: Callable = hide_progress,
 ) -> InstanceCounts:
     """Write instances to `paths` in turn, and return what was written."""
-    spec = records.feature_spec(config.max_seq_length, config.max_predictions_per_seq)
+    spec = _spec(config)
     counts = InstanceCounts()
     with contextlib.ExitStack() as stack:
         writers = [
@@ -128,7 +134,7 @@ def write_records(
         advance = stack.enter_context(progress("writing", len(shard), "instance"))
         for index, instance in enumerate(shard):
             tokens = instances.expand_instance(instance, vocabulary)
-            features = instances.make_features(instance, tokens)
+            features = instances.make_features(instance, tokens, config.word_boundaries)
             data = tfrecord.frame(records.serialize(features, spec))
             writers[index % len(writers)].write(data)
             counts.add(instance, tokens)

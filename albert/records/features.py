@@ -28,11 +28,18 @@ class Feature(NamedTuple):
     length: int
 
 
+CONTINUES_WORD = "continues_word"
+
+
 def feature_spec(
-    max_seq_length: int, max_predictions_per_seq: int
+    max_seq_length: int, max_predictions_per_seq: int, word_boundaries: bool = False
 ) -> tuple[Feature, ...]:
-    """Return the features of a record, as BERT and albert_zh write them."""
-    return (
+    """Return the features of a record, as BERT and albert_zh write them.
+
+    With `word_boundaries` there is one more, which these do not have: 1 for each token
+    that continues the word of the token before it.
+    """
+    spec = (
         Feature("input_ids", "int64", max_seq_length),
         Feature("input_mask", "int64", max_seq_length),
         Feature("segment_ids", "int64", max_seq_length),
@@ -41,6 +48,9 @@ def feature_spec(
         Feature("masked_lm_weights", "float32", max_predictions_per_seq),
         Feature("next_sentence_labels", "int64", 1),
     )
+    if not word_boundaries:
+        return spec
+    return (*spec, Feature(CONTINUES_WORD, "int64", max_seq_length))
 
 
 class _Varints(dict):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
+from array import array
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from albert.pretraining_data import instances, masking
 from albert.pretraining_data.config import PretrainingDataConfig
 from albert.pretraining_data.documents import Document
+from albert.pretraining_data.pairing import SegmentPair
+from albert.records.features import feature_spec, serialize
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 PAD, UNK, CLS, SEP, MASK = range(5)
@@ -201,3 +205,20 @@ def test_every_document_of_two_sentences_is_used_in_each_pass(dupe_factor):
     used = [id(instance.document) for instance in shard]
     assert sorted(used) == sorted([id(d) for d in documents] * dupe_factor)
     assert calls == [1] * 11 * dupe_factor
+
+
+def test_word_boundaries_stand_at_the_tokens_that_continue_a_word():
+    ids = np.array([5, 6, 7, 8, 9], np.int32)
+    joins = np.array([False, True, False, False, True])
+    document = Document(ids, joins, joins, (3, 2))
+    pair = SegmentPair(0, 3, 3, 5, False)
+    instance = instances.Instance(document, pair, array("I", [1]), array("I", [MASK]))
+    tokens = instances.expand_instance(instance, TABLES)
+    features = instances.make_features(instance, tokens, word_boundaries=True)
+    # [CLS] 5 6* 7 [SEP] 8 9* [SEP]
+    assert list(features["continues_word"]) == [0, 0, 1, 0, 0, 0, 1, 0]
+    assert "continues_word" not in instances.make_features(instance, tokens)
+    spec = feature_spec(10, 2, word_boundaries=True)
+    values = tf.train.Example.FromString(serialize(features, spec)).features.feature
+    written = values["continues_word"].int64_list.value
+    assert list(written) == [0, 0, 1, 0, 0, 0, 1, 0, 0, 0]

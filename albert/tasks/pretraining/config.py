@@ -13,9 +13,14 @@ from albert.base.settings import (
     REQUIRED,
     Settings,
     at_least,
+    in_range,
     setting,
 )
-from albert.tasks.pretraining.objectives import DEFAULT_OBJECTIVES, parse_objectives
+from albert.tasks.pretraining.objectives import (
+    DEFAULT_OBJECTIVES,
+    parse_objectives,
+    parse_schedule,
+)
 
 # Batches evaluated when the training files stand in for held-out ones.
 STAND_IN_EVAL_STEPS = 100
@@ -101,6 +106,23 @@ class PretrainingConfig(Settings):
         "(where the records hold it) next_sentence. 1..0 is a weight that falls "
         "linearly over the run; what is not named, or has weight 0, is left out.",
     )
+    dynamic_masking: bool = setting(
+        False,
+        "Draw fresh masks for every batch, in place of those that the training records "
+        "hold. Held-out records keep theirs.",
+    )
+    masked_lm_prob: Optional[float] = setting(
+        None,
+        "With --dynamic_masking: share of the tokens to mask. Default: as many as the "
+        "records have room for.",
+        check=in_range(0, 1, low_open=True),
+    )
+    whole_word_share: str = setting(
+        "0",
+        "With --dynamic_masking: share of the examples that are masked by whole words, "
+        "the others by single tokens; 0..1 rises linearly over the run. More than 0 "
+        "needs records with word boundaries.",
+    )
     skip_corrupt_records: bool = setting(
         False,
         "Leave damaged records out, counting them; all files are read through first. "
@@ -118,3 +140,11 @@ class PretrainingConfig(Settings):
         if self.use_tpu:
             raise UserError("use_tpu must be false: TPUs are not supported")
         parse_objectives(self.objectives)
+        words = parse_schedule(self.whole_word_share, "whole_word_share")
+        if max(words) > 1:
+            raise UserError(
+                f"whole_word_share must be at most 1, got {self.whole_word_share!r}"
+            )
+        if not self.dynamic_masking and (any(words) or self.masked_lm_prob):
+            name = "whole_word_share" if any(words) else "masked_lm_prob"
+            raise UserError(f"{name} needs dynamic_masking, which draws the masks")

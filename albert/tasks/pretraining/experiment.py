@@ -38,15 +38,20 @@ from albert.tasks.pretraining.config import (
     PretrainingConfig,
     PretrainingFiles,
 )
+from albert.tasks.pretraining.dynamic_masking import DynamicMasking, plan_masking
 from albert.tasks.pretraining.input_shard import InputShard, assign_files
-from albert.tasks.pretraining.objectives import check_pairs, parse_objectives
+from albert.tasks.pretraining.objectives import (
+    check_pairs,
+    parse_objectives,
+    parse_schedule,
+)
 from albert.tasks.pretraining.source import RecordSource
 from albert.tasks.pretraining.task import PretrainingTask
 from albert.text.vocabulary import VocabularyId, identify, load_vocabulary
 from albert.training.cluster import compare
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
-from albert.training.replicas import set_up_devices
+from albert.training.replicas import choose_devices, set_up_devices
 from albert.training.start import Start, check_start, has_ended
 from albert.training.stopping import Stopped, StopRequest, run_until_signal
 
@@ -129,6 +134,7 @@ def _make_sources(
     config: PretrainingConfig,
     training: TrainingConfig,
     replicas: ReplicaConfig,
+    masking: Optional[DynamicMasking],
 ) -> tuple[RecordSource, RecordSource, list[RecordSource]]:
     """Return what this machine trains on, what is evaluated on, and each file."""
     shard = InputShard(files.train_files)
@@ -143,6 +149,7 @@ def _make_sources(
         readable,
         config.length_buckets,
         (shard.index, shard.num_shards),
+        masking,
     )
     eval_files = files.eval_files or files.train_files
     eval_data, *samples = [
@@ -150,6 +157,31 @@ def _make_sources(
         for names in (eval_files, *([name] for name in files.train_files))
     ]
     return train_data, eval_data, samples
+
+
+def _plan_masking(
+    config: PretrainingConfig,
+    files: PretrainingFiles,
+    training: TrainingConfig,
+    replicas: ReplicaConfig,
+    found: Inspection,
+) -> Optional[DynamicMasking]:
+    """Return how to draw masks while training; None to keep those of the records."""
+    if not (config.dynamic_masking and config.do_train):
+        return None
+    path = _vocabulary_file(files.vocab_file, found.vocabulary)
+    if path is None:
+        raise UserError("dynamic_masking needs the records' vocabulary: --vocab_file")
+    _, devices = choose_devices(replicas)
+    return plan_masking(
+        load_vocabulary(path),
+        files.train_files,
+        (found.max_seq_length, found.max_predictions_per_seq),
+        config.masked_lm_prob,
+        parse_schedule(config.whole_word_share, "whole_word_share"),
+        training.num_train_steps * training.gradient_accumulation_steps * devices,
+        training.random_seed,
+    )
 
 
 def _prepare_training(run: _Run) -> Optional[Start]:
@@ -294,6 +326,7 @@ def _make_run(
     check_pairs(objectives, (*files.train_files, *files.eval_files))
     lengths = (found.max_seq_length, found.max_predictions_per_seq)
     expected = ExpectedRecords(*lengths, model.vocab_size)
+    masking = _plan_masking(config, files, training, replicas, found)
     return _Run(
         PretrainingTask(
             model,
@@ -302,7 +335,7 @@ def _make_run(
             objectives,
             training.num_train_steps,
         ),
-        *_make_sources(files, expected, readable, config, training, replicas),
+        *_make_sources(files, expected, readable, config, training, replicas, masking),
         make_encoder_builder(model),
         model,
         found.vocabulary,

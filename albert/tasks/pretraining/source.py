@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from albert.records import compression, damage, inspection
 from albert.records import features as records
+from albert.tasks.pretraining.dynamic_masking import DynamicMasking, mask_dataset
 from albert.tasks.pretraining.input import OpenFile, read_in_order, read_shuffled
 from albert.tasks.pretraining.record_search import find_examples
 from albert.training.task import TRAIN, DataSource, RecordPlace
@@ -27,6 +28,7 @@ class RecordSource(DataSource):
         readable: damage.Readable = types.MappingProxyType({}),
         length_buckets: bool = True,
         record_shard: tuple[int, int] = (0, 1),
+        dynamic_masking: Optional[DynamicMasking] = None,
     ):
         """Keep what to read; the files were checked (see `albert.records.inspection`).
 
@@ -39,12 +41,17 @@ class RecordSource(DataSource):
             length_buckets: whether training batches hold examples of like length.
             record_shard: (index, num_shards): the records i of each file with
                 i % num_shards = index are trained on; see `input_shard`.
+            dynamic_masking: how to mask anew what is trained on; None for the masks of
+                the records.
         """
         self._files = tuple(files)
         self._expected = expected
         self._spec = records.feature_spec(
-            expected.max_seq_length, expected.max_predictions_per_seq
+            expected.max_seq_length,
+            expected.max_predictions_per_seq,
+            dynamic_masking is not None and dynamic_masking.needs_word_boundaries,
         )
+        self._dynamic_masking = dynamic_masking
         self._shuffle_buffer = shuffle_buffer
         self._seed = seed
         self._readable = readable
@@ -55,7 +62,7 @@ class RecordSource(DataSource):
         """See `DataSource.read`."""
         open_file = self._make_opener()
         if mode == TRAIN:
-            return read_shuffled(
+            dataset = read_shuffled(
                 self._files,
                 self._spec,
                 batch_size,
@@ -64,6 +71,7 @@ class RecordSource(DataSource):
                 self._length_buckets,
                 self._open_shard(open_file),
             )
+            return mask_dataset(dataset, self._dynamic_masking)
         return read_in_order(self._files, self._spec, batch_size, open_file)
 
     def _make_opener(self) -> OpenFile:
@@ -85,5 +93,7 @@ class RecordSource(DataSource):
         self, batches: Iterable[Mapping[str, np.ndarray]]
     ) -> list[RecordPlace]:
         """See `DataSource.find_records`; of equal records the first counts."""
+        if self._dynamic_masking is not None:
+            return []  # no file holds them as they were masked
         open_file = self._make_opener()
         return find_examples(batches, self._files, self._spec, open_file)
