@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from albert.modeling.config import AlbertConfig
+from albert.tasks.finetuning import plan_training
+from albert.tasks.finetuning_config import FineTuningConfig, FineTuningRun
 from albert.text.vocabulary import SPECIAL_TOKENS
+from albert.training.rates import factor_of
 from tests import toy_task
 
 CHARACTERS = "用支持向量机识别图像中的文字"
@@ -34,7 +38,7 @@ def _write_lines(path, count, seed):
     lines = []
     for number in range(count):
         first = "图文"[number % 2]
-        rest = "".join(rng.choice(list("用支持向量机识别"), 6))
+        rest = "".join(rng.choice(list("用支持向量机识别"), 2))
         lines.append(f"{'image' if first == '图' else 'text'}\t{first}{rest}\n")
     path.write_text("".join(lines), encoding="utf-8")
 
@@ -79,11 +83,11 @@ def _train(repo, files, *more):
 @pytest.mark.slow
 def test_a_toy_task_trains_evaluates_resumes_and_predicts(repo, files):
     _train(repo, files, "--num_train_epochs=2")
-    log = _train(repo, files, "--num_train_epochs=10", "--do_eval")
+    log = _train(repo, files, "--num_train_epochs=30", "--do_eval")
     assert "Training resumes from step 8" in log
     model = files / "model"
     history = json.loads((model / "eval" / "history.json").read_text())
-    assert [entry["global_step"] for entry in history] == list(range(4, 41, 4))
+    assert [entry["global_step"] for entry in history] == list(range(4, 121, 4))
     best = json.loads((model / "best" / "best.json").read_text())
     assert best["value"] == max(entry["eval_accuracy"] for entry in history)
     results = (model / "eval_results.txt").read_text().splitlines()
@@ -91,7 +95,7 @@ def test_a_toy_task_trains_evaluates_resumes_and_predicts(repo, files):
     assert values["eval_accuracy"] > 0.8
     assert values["global_step"] == best["step"]
     kept = {path.name for path in model.glob("model.ckpt-*.index")}
-    assert kept == {"model.ckpt-36.index", "model.ckpt-40.index"}
+    assert kept == {"model.ckpt-116.index", "model.ckpt-120.index"}
     before = {path: path.stat().st_mtime_ns for path in model.rglob("*")}
 
     bare = files / "new.txt"
@@ -121,6 +125,25 @@ def test_patience_ends_training_and_a_later_run_does_not_go_on(repo, files, tmp_
     assert "early stopping" in log
     assert tf.train.latest_checkpoint(str(tmp_path)) == newest
     assert (tmp_path / "eval_results.txt").exists()
+
+
+def _plan(**settings):
+    task = toy_task.ToyTask(None, (), None, AlbertConfig(vocab_size=9))
+    run = FineTuningRun(
+        output_dir="m", data_dir="d", do_train=True, config_file="c", vocab_file="v"
+    )
+    return plan_training(run, FineTuningConfig(**settings), task, 64)
+
+
+def test_the_head_and_the_layers_have_their_own_learning_rates():
+    assert _plan().rate_rules == ()
+    rules = _plan(learning_rate=1e-4, head_learning_rate=1e-3).rate_rules
+    assert factor_of("classifier/dense/kernel", rules) == pytest.approx(10)
+    assert factor_of("bert/embeddings/word_embeddings", rules) == 1
+    rules = _plan(layerwise_lr_decay=0.5).rate_rules
+    # One shared layer: it has 0.5 ** 2, the embeddings below it 0.5 ** 3.
+    assert factor_of("bert/embeddings/word_embeddings", rules) == 0.125
+    assert factor_of("classifier/dense/kernel", rules) == 1
 
 
 def test_the_toy_task_is_small(repo):
