@@ -60,9 +60,9 @@ def fail(message: str) -> NoReturn:
 
 
 def parse_flags(argv: Sequence[str], known_only: bool = False) -> list[str]:
-    """Parse absl flags; what is no flag stays, wherever it stands (see `app.run`).
+    """Parse absl flags; return the words that are no flags, wherever they stand.
 
-    With `known_only`, so do the flags that are not defined here.
+    With `known_only`, flags that are not defined here are among them.
 
     Flags after a file name count as flags: a shell that expands
     `--input_file=a*.tfrecord` puts names between them.

@@ -1,4 +1,4 @@
-"""The error that a user caused and can mend."""
+"""The error that a user caused and can fix."""
 
 
 class UserError(ValueError):

@@ -135,7 +135,7 @@ def open_binary(path: str) -> IO[bytes]:
 
 @contextlib.contextmanager
 def say_what_is_damaged(path: str) -> Iterator[None]:
-    """Turn the errors of unpacking into a UserError that names the file."""
+    """Turn the errors of decompression into a UserError that names the file."""
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -1,4 +1,4 @@
-"""Configurations whose fields say everything of a setting, once.
+"""Configurations that declare each setting once: type, default, help and checks.
 
     @dataclasses.dataclass(frozen=True)
     class ScheduleConfig(Settings):

@@ -25,7 +25,7 @@ BEST_RECORD = "best.json"
 
 
 def rank(value: float, loss: float, higher_is_better: bool) -> tuple[float, float]:
-    """Return what sorts evaluations, the best one first: of equal values, by loss.
+    """Return a key that sorts evaluations, the best one first; ties go by loss.
 
     An F1 of 0, as early in training or without an entity to be found, tells nothing;
     the loss still does.

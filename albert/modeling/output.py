@@ -23,7 +23,7 @@ class TokenDecoder(NamedTuple):
 
 
 class EncoderOutput(NamedTuple):
-    """What an encoder makes of a batch; B examples, T tokens, width H.
+    """The outputs of an encoder for a batch; B examples, T tokens, width H.
 
     Attributes:
         embedding_output: [B, T, H], the input of the first layer.

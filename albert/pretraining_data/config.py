@@ -61,7 +61,7 @@ class PretrainingDataConfig(Settings):
         REQUIRED, "The vocabulary, one token a line.", path=INPUT_FILE
     )
     do_lower_case: bool = setting(
-        True, "Lower-case the text and strip its accents, as the vocabulary wants."
+        True, "Lower-case the text and strip its accents, as suits the vocabulary."
     )
     do_whole_word_mask: bool = setting(
         False, "Mask all tokens of a word together (whole word masking)."
@@ -205,7 +205,7 @@ class ExecutionConfig(Settings):
 
     # None is replaced by the number of cores.
     num_workers: Optional[int] = setting(
-        1, "Processes at work. Default: a process a core.", check=at_least(1)
+        1, "Worker processes. Default: one per core.", check=at_least(1)
     )
     resume: bool = setting(
         False,

@@ -17,7 +17,7 @@ from albert.text.word_segmentation import has_chinese
 
 
 class MaskingVocabulary(NamedTuple):
-    """What masking asks of a vocabulary of V tokens.
+    """The tables of a vocabulary of V tokens that masking needs.
 
     Attributes:
         size: V.

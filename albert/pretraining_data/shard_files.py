@@ -39,7 +39,7 @@ class InputId(NamedTuple):
 
 
 class ShardReport(NamedTuple):
-    """What was made of a shard.
+    """The result of making a shard.
 
     Attributes:
         counts: as in the metadata, see `summary.make_counts`.

@@ -30,7 +30,7 @@ class ModelSettings(Settings):
         128, "Tokens that the encoder sees at once.", check=at_least(4)
     )
     do_lower_case: bool = setting(
-        True, "Lower-case the text and strip its accents, as the vocabulary wants."
+        True, "Lower-case the text and strip its accents, as suits the vocabulary."
     )
     dropout_prob: float = setting(
         0.1, "Dropout before the head.", check=in_range(low=0, high=1, high_open=True)

@@ -115,7 +115,7 @@ class FineTuningTask(Task):
     def decode(
         self, batches: Iterable[Mapping[str, np.ndarray]], data: ExampleSource
     ) -> Any:
-        """Return what the model says of each example, with the loss if there is one.
+        """Return the prediction for each example, with the loss if there is one.
 
         Args:
             batches: as in `Task.score`.

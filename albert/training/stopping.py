@@ -18,7 +18,7 @@ PEER_STOPS = "another machine"  # the reason, where several train together
 
 
 class StopRequest:
-    """A wish that training end after the current step, and why.
+    """A request to end training after the current step, and why.
 
     Attributes:
         reason: None as long as nobody asked.

@@ -43,7 +43,7 @@ class LossTerm(NamedTuple):
 
 
 class TaskOutput(NamedTuple):
-    """What a task makes of a batch.
+    """The losses and predictions of a task for a batch.
 
     Attributes:
         losses: name -> LossTerm; the training loss is the sum of their global means,
