@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from albert.base import cli
 from albert.checkpoints import variables as checkpoints
+from albert.checkpoints.average import last_checkpoints
 from albert.checkpoints.best import choose_checkpoint
 from albert.checkpoints.config import ExportConfig
 from albert.checkpoints.export import export
@@ -18,7 +19,11 @@ cli.define_flags(ExportConfig)
 def main(words: list[str]) -> None:
     """Export the checkpoint that the flags name."""
     config = cli.read_flags(ExportConfig, words)
-    if config.model_dir:
+    averaged = []
+    if config.average > 1:
+        averaged = last_checkpoints(config.model_dir, config.average, "average")
+        checkpoint = averaged[-1]
+    elif config.model_dir:
         checkpoint = choose_checkpoint(config.model_dir, "model_dir")
     else:
         checkpoint = checkpoints.resolve(config.checkpoint, "checkpoint")
@@ -29,8 +34,12 @@ def main(words: list[str]) -> None:
         config.vocab_file,
         config.keep_pretraining_heads,
         config.overwrite,
+        averaged,
     )
-    print(f"{checkpoint} -> {config.output_dir}: {len(written)} variables")
+    source = checkpoint
+    if averaged:
+        source = f"the mean of {len(averaged)} checkpoints up to {checkpoint}"
+    print(f"{source} -> {config.output_dir}: {len(written)} variables")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from albert.base.settings import (
     INPUT_FOLDER,
     REQUIRED,
     Settings,
+    at_least,
     setting,
 )
 
@@ -50,9 +51,19 @@ class ExportConfig(Settings):
     keep_pretraining_heads: bool = setting(
         True, "Keep the variables under cls/, the heads of pretraining."
     )
+    average: int = setting(
+        1,
+        "Export the mean of so many checkpoints of --model_dir, the newest ones; 1 for "
+        "its best one alone.",
+        check=at_least(1),
+    )
     overwrite: bool = setting(False, "Replace --output_dir where it exists.")
 
     def validate(self) -> None:
         """Check that one model is named."""
         if bool(self.model_dir) == bool(self.checkpoint):
             raise UserError("give one of --model_dir and --checkpoint")
+        if self.average > 1 and not self.model_dir:
+            raise UserError(
+                "average is of the checkpoints of a --model_dir, not of a single one"
+            )

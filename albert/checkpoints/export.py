@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import Sequence
 
 from absl import logging
 
@@ -11,6 +12,7 @@ from albert.base import files
 from albert.base.errors import UserError
 from albert.checkpoints import guard
 from albert.checkpoints import variables as checkpoints
+from albert.checkpoints.average import read_mean
 
 CHECKPOINT_NAME = "albert_model.ckpt"
 # Files beside a checkpoint that belong to the model; the first two are needed.
@@ -54,6 +56,7 @@ def export(
     vocab_file: str | None = None,
     keep_pretraining_heads: bool = True,
     overwrite: bool = False,
+    averaged: Sequence[str] = (),
 ) -> dict[str, list[int]]:
     """Write `albert_model.ckpt.*`, `checkpoint`, config and `vocab.txt` to a folder.
 
@@ -66,6 +69,8 @@ def export(
             the one above.
         keep_pretraining_heads: whether variables under `cls/` stay.
         overwrite: whether an existing folder is replaced.
+        averaged: checkpoints whose mean is exported in place of `checkpoint`, which is
+            one of them.
 
     Returns:
         name -> shape of the variables written.
@@ -99,7 +104,7 @@ def export(
     temporary = f"{output_dir}.tmp-{os.getpid()}"
     try:
         os.makedirs(temporary)
-        variables = checkpoints.read_variables(checkpoint, names)
+        variables = read_mean(averaged or [checkpoint], names)
         checkpoints.write_variables(os.path.join(temporary, CHECKPOINT_NAME), variables)
         checkpoints.write_state(temporary, CHECKPOINT_NAME)
         for name, path in companions.items():
