@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import glob
 import os
-from typing import Any, Mapping, NamedTuple, Optional
+from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 
@@ -150,6 +150,28 @@ def choose_labels(
     return model
 
 
+def open_trained(
+    task_class: type[FineTuningTask], folder: str, flag: str = "model_dir"
+) -> FineTuningTask:
+    """Return the trained model of a folder; see `open_model`.
+
+    Args:
+        flag: names the folder in messages.
+    """
+    stored = load_labels(folder, task_class) if has_checkpoint(folder) else None
+    if stored is None:
+        raise UserError(
+            f"--{flag}: {folder} holds no trained model: {describe_folder(folder)}"
+        )
+    return _put_together(
+        task_class,
+        stored,
+        os.path.join(folder, guard.CONFIG_FILE),
+        os.path.join(folder, guard.VOCABULARY_FILE),
+        [tf.train.latest_checkpoint(folder)],
+    )
+
+
 def open_model(
     task_class: type[FineTuningTask],
     run: FineTuningRun,
@@ -174,10 +196,22 @@ def open_model(
     folder = run.model_folder
     config_file = run.config_file or os.path.join(folder, guard.CONFIG_FILE)
     vocab_file = run.vocab_file or os.path.join(folder, guard.VOCABULARY_FILE)
+    checkpoints = [tf.train.latest_checkpoint(folder), run.init_checkpoint]
+    return _put_together(task_class, model, config_file, vocab_file, checkpoints)
+
+
+def _put_together(
+    task_class: type[FineTuningTask],
+    model: StoredModel,
+    config_file: str,
+    vocab_file: str,
+    checkpoints: Sequence[Optional[str]],
+) -> FineTuningTask:
+    """Return a model; check config and vocabulary against those of its checkpoints."""
     encoder = load_encoder_config(config_file, "bert_config_file")
     vocabulary = load_vocabulary(vocab_file)
     guard.check_vocabulary_size(identify(vocabulary), encoder)
-    for checkpoint in (tf.train.latest_checkpoint(folder), run.init_checkpoint):
+    for checkpoint in checkpoints:
         if checkpoint:
             guard.check_pair(encoder, vocabulary, checkpoint)
     guard.check_length(model.settings.max_seq_length, encoder)

@@ -109,8 +109,9 @@ def make_examples(
     for number, sentence in enumerate(sentences):
         tokens = [ids[first_piece(column, tokenizer)] for column in sentence.columns]
         unknown += tokens.count(ids[UNK])
-        tags = sentence.tags or [OUTSIDE] * len(tokens)
-        labels = [label_ids[tag] for tag in target_tags(tags, label_set)]
+        labels = [0] * len(tokens)
+        if sentence.tags is not None:
+            labels = [label_ids[tag] for tag in target_tags(sentence.tags, label_set)]
         for window in plan_windows(len(tokens), max_seq_length - 2):
             inner = tokens[window.start : window.end]
             examples.input_ids.append([ids[CLS], *inner, ids[SEP]])

@@ -125,10 +125,13 @@ class LabelSet:
     Attributes:
         scheme: how entities are tagged.
         types: entity types, sorted.
+        latin_columns: what Latin text is in the training data's columns, "characters"
+            or "words"; see `albert.tasks.ner.text`.
     """
 
     scheme: Scheme
     types: tuple[str, ...]
+    latin_columns: str = "characters"
 
     @property
     def labels(self) -> list[str]:

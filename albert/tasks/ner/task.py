@@ -6,6 +6,7 @@ scores are joined and decoded as one, so a long sentence is decoded like a short
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional
 
@@ -33,6 +34,7 @@ from albert.tasks.ner.tag_schemes import (
     detect_scheme,
     find_scheme,
 )
+from albert.tasks.ner.text import CHARACTERS, find_latin_columns
 from albert.text.tokenization import Tokenizer
 from albert.training.task import (
     PREDICT,
@@ -118,7 +120,8 @@ class NerTask(FineTuningTask):
         label_set = collect_labels(tags, detect_scheme(tags))
         if not label_set.types:
             raise UserError(f"{train_file.path} holds no entity: every tag is O")
-        return label_set
+        latin_columns = find_latin_columns(train_file.sentences)
+        return dataclasses.replace(label_set, latin_columns=latin_columns)
 
     @classmethod
     def labels_to_json(cls, labels: LabelSet) -> dict[str, Any]:
@@ -127,12 +130,17 @@ class NerTask(FineTuningTask):
             "scheme": labels.scheme.name,
             "types": list(labels.types),
             "labels": labels.labels,
+            "latin_columns": labels.latin_columns,
         }
 
     @classmethod
     def labels_from_json(cls, value: Mapping[str, Any]) -> LabelSet:
         """See `FineTuningTask.labels_from_json`."""
-        return LabelSet(find_scheme(value["scheme"]), tuple(value["types"]))
+        return LabelSet(
+            find_scheme(value["scheme"]),
+            tuple(value["types"]),
+            value.get("latin_columns", CHARACTERS),  # absent in the first models
+        )
 
     def make_source(self, name: str, file: ConllFile, seed: int) -> NerSource:
         """See `FineTuningTask.make_source`."""

@@ -1,0 +1,67 @@
+"""A trained model with its graph built once, to be fed batches by any thread."""
+
+from __future__ import annotations
+
+from typing import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from albert.checkpoints import variables as checkpoints
+from albert.modeling.encoder import make_encoder_builder
+from albert.tasks.finetuning_task import FineTuningTask
+from albert.training import replicas as distribution
+from albert.training.config import ReplicaConfig
+from albert.training.task import PREDICT
+
+v1 = tf.compat.v1
+
+
+class ModelSession:
+    """Runs a task's model on features that the caller makes; threads may share it."""
+
+    def __init__(
+        self,
+        task: FineTuningTask,
+        checkpoint: str,
+        replicas: ReplicaConfig = ReplicaConfig(),  # noqa: B008, it is frozen
+    ):
+        """Build the graph and read the checkpoint.
+
+        Args:
+            task: the model, see `albert.tasks.model_folder.open_trained`.
+            checkpoint: its prefix.
+            replicas: the devices, of which the first is used.
+
+        Raises:
+            UserError: the checkpoint is not of this model.
+        """
+        graph = tf.Graph()
+        with graph.as_default():
+            self._inputs = {
+                name: v1.placeholder(spec.dtype, spec.shape, name)
+                for name, spec in task.features(PREDICT).items()
+            }
+            build_encoder = make_encoder_builder(task.encoder)
+            output = task.build(self._inputs, PREDICT, build_encoder)
+            variables = checkpoints.model_variables()
+            shapes = {v.op.name: v.shape.as_list() for v in variables}
+            checkpoints.check_complete(shapes, checkpoint)
+            saver = v1.train.Saver(variables)
+            config = distribution.one_device_config(replicas)
+            session = v1.Session(graph=graph, config=config)
+            saver.restore(session, checkpoint)
+            # Parsing the names of fetches takes longer than a small batch does.
+            self._run = session.make_callable(
+                dict(output.predictions), list(self._inputs.values())
+            )
+        graph.finalize()
+        self._session = session
+
+    def run(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the predictions of a batch; see the task's `features` and `build`."""
+        return self._run(*(features[name] for name in self._inputs))
+
+    def close(self) -> None:
+        """Free the session."""
+        self._session.close()

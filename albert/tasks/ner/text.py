@@ -1,0 +1,68 @@
+"""Running text -> sentences of columns, as the training data has them (no TensorFlow).
+
+A column is what gets one label: a character, or, where the training data writes them
+so, a run of Latin letters and digits. White space is no column.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Iterable, Iterator, NamedTuple
+
+from albert.tasks.ner.conll import Sentence
+
+CHARACTERS, WORDS = "characters", "words"  # what a column of Latin text is
+
+# Ends of sentences, with the quotes and brackets that close after them.
+_SENTENCE_END = re.compile(r"[。！？；!?;…]+[”’」』）)\]】》]*|[\n\r\u2028\u2029]+")
+_COLUMN = {
+    CHARACTERS: re.compile(r"\S"),
+    WORDS: re.compile(r"[A-Za-z0-9]+|\S"),
+}
+_LATIN_WORD = re.compile(r"[A-Za-z0-9]{2,}")
+
+
+class TextSentence(NamedTuple):
+    """A sentence of a text, in columns.
+
+    Attributes:
+        columns: their texts.
+        starts, ends: where each stands in the whole text: text[start:end].
+    """
+
+    columns: tuple[str, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+
+def find_latin_columns(sentences: Iterable[Sentence]) -> str:
+    """Return what training data make of Latin text: CHARACTERS or WORDS."""
+    columns = (column for sentence in sentences for column in sentence.columns)
+    return WORDS if any(map(_LATIN_WORD.fullmatch, columns)) else CHARACTERS
+
+
+def _sentence_bounds(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    for match in _SENTENCE_END.finditer(text):
+        yield start, match.end()
+        start = match.end()
+    yield start, len(text)
+
+
+def split_text(text: str, latin_columns: str = CHARACTERS) -> list[TextSentence]:
+    """Cut a text into sentences, and these into columns.
+
+    Args:
+        text: of any length; sentences end after 。！？；!?; and at line ends.
+        latin_columns: CHARACTERS or WORDS.
+
+    Example: `split_text("用 CRF。好", WORDS)` is the columns `用 CRF 。` at 0, 2 and 5,
+    and `好` at 6.
+    """
+    pattern = _COLUMN[latin_columns]
+    sentences = []
+    for start, end in _sentence_bounds(text):
+        found = [(m.group(), *m.span()) for m in pattern.finditer(text, start, end)]
+        if found:
+            sentences.append(TextSentence(*zip(*found)))
+    return sentences

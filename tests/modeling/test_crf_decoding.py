@@ -1,0 +1,126 @@
+"""Batched decoding against the single Viterbi and against enumeration."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from albert.modeling import crf, crf_decoding
+from albert.tasks.ner.tag_schemes import LabelSet, find_scheme
+
+
+def random_chain(seed, scheme="BIO", lengths=(5, 1, 3), ties=False):
+    random = np.random.default_rng(seed)
+    label_set = LabelSet(find_scheme(scheme), ("A", "B"))
+    size = len(label_set.labels)
+    emissions = random.normal(size=(len(lengths), max(lengths), size))
+    transitions = random.normal(size=(size, size))
+    if ties:
+        emissions, transitions = np.round(emissions), np.round(transitions)
+    return label_set, emissions, np.array(lengths), transitions
+
+
+def path_scores(emissions, transitions, legal):
+    """Return {path: score} of every legal path of one sequence."""
+    length, size = emissions.shape
+    scores = {}
+    for path in itertools.product(range(size), repeat=length):
+        if not (legal[0, path[0]] and legal[path[-1], 0]):
+            continue
+        if not all(legal[a, b] for a, b in zip(path, path[1:])):
+            continue
+        scores[path] = sum(emissions[t, y] for t, y in enumerate(path)) + sum(
+            transitions[a, b] for a, b in zip(path, path[1:])
+        )
+    return scores
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("scheme", ["BIO", "BMES", "BIOES"])
+def test_best_paths_equal_those_of_single_sequences(scheme, ties):
+    for seed in range(20):
+        label_set, emissions, lengths, transitions = random_chain(
+            seed, scheme, (7, 1, 4, 7), ties
+        )
+        legal = label_set.legal_transitions()
+        chain = crf_decoding.make_chain(emissions, lengths, transitions, legal)
+        paths = crf_decoding.best_paths(chain)
+        for row, length in enumerate(lengths):
+            expected = crf.viterbi(emissions[row, :length], transitions, legal)
+            assert paths[row, :length].tolist() == expected.tolist()
+
+
+def test_sums_equal_those_over_all_legal_paths():
+    label_set, emissions, lengths, transitions = random_chain(3, lengths=(4, 1, 3))
+    legal = label_set.legal_transitions()
+    chain = crf_decoding.make_chain(emissions, lengths, transitions, legal)
+    sums = crf_decoding.sum_paths(chain)
+    for row, length in enumerate(lengths):
+        scores = path_scores(emissions[row, :length], transitions, legal)
+        expected = np.log(sum(np.exp(s) for s in scores.values()))
+        np.testing.assert_allclose(sums.total[row], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scheme", ["BIO", "BMES", "BIOES"])
+def test_the_probability_of_a_span_is_that_of_all_paths_with_exactly_it(scheme):
+    label_set, emissions, lengths, transitions = random_chain(1, scheme, (4, 1, 3))
+    legal, labels = label_set.legal_transitions(), label_set.labels
+    chain = crf_decoding.make_chain(emissions, lengths, transitions, legal)
+    sums = crf_decoding.sum_paths(chain)
+    checked = 0
+    for row, length in enumerate(lengths):
+        scores = path_scores(emissions[row, :length], transitions, legal)
+        weights = {path: np.exp(score) for path, score in scores.items()}
+        total = sum(weights.values())
+        for start, end in itertools.combinations(range(length + 1), 2):
+            for path in list(weights)[::7]:
+                part = np.array(path[start:end])
+                # What may not follow: a label that goes on with the same entity.
+                kind = labels[part[-1]].partition("-")[2]
+                goes_on = np.array(
+                    [
+                        legal[part[-1], n]
+                        and kind != ""
+                        and labels[n][0] in "IME"
+                        and labels[n].endswith(f"-{kind}")
+                        and labels[part[-1]][0] in "BIM"
+                        for n in range(len(labels))
+                    ]
+                )
+                expected = sum(
+                    weight
+                    for other, weight in weights.items()
+                    if other[start:end] == tuple(part)
+                    and not (end < length and goes_on[other[end]])
+                )
+                found = crf_decoding.span_probability(
+                    chain, sums, row, start, part, goes_on
+                )
+                np.testing.assert_allclose(found, expected / total, atol=1e-12)
+                checked += 1
+    assert checked > 100
+
+
+def test_without_transitions_a_span_has_the_product_of_its_tokens():
+    random = np.random.default_rng(0)
+    emissions = random.normal(size=(1, 4, 3))
+    chain = crf_decoding.make_free_chain(emissions, np.array([4]))
+    sums = crf_decoding.sum_paths(chain)
+    shares = np.exp(emissions[0]) / np.exp(emissions[0]).sum(axis=-1, keepdims=True)
+    nothing = np.zeros(3, bool)
+    found = crf_decoding.span_probability(chain, sums, 0, 1, np.array([2, 0]), nothing)
+    np.testing.assert_allclose(found, shares[1, 2] * shares[2, 0], rtol=1e-12)
+
+
+def test_large_scores_stay_finite():
+    label_set, emissions, lengths, transitions = random_chain(5)
+    legal = label_set.legal_transitions()
+    chain = crf_decoding.make_chain(emissions * 500, lengths, transitions, legal)
+    sums = crf_decoding.sum_paths(chain)
+    assert np.isfinite(sums.total).all()
+    path = crf_decoding.best_paths(chain)[0, : lengths[0]]
+    nothing = np.zeros(len(label_set.labels), bool)
+    found = crf_decoding.span_probability(chain, sums, 0, 0, path, nothing)
+    assert found == pytest.approx(1.0, abs=1e-6)
