@@ -59,7 +59,6 @@ class CheckpointEvaluator:
         """
         self._task = task
         self._data = data
-        self._source = failures.InputSource(data.find_bad_input)
         self._max_batches = max_batches
         graph = tf.Graph()
         with graph.as_default():
@@ -96,7 +95,7 @@ class CheckpointEvaluator:
             except tf.errors.OutOfRangeError:
                 return
             except tf.errors.OpError as error:
-                cause = failures.describe(error, self._source)
+                cause = failures.describe(error, self._data.find_bad_input)
                 if cause is None:
                     raise
                 raise UserError(f"evaluation stopped: {cause}") from error

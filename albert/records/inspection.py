@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import types
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
@@ -121,6 +122,9 @@ def _check_example(
     for name, (found, wanted) in lengths.items():
         if found != wanted:
             raise UserError(f"{file}: {name} has {found} values, not {wanted}")
+    weights = next(f for f in spec if f.name == "masked_lm_weights")
+    if not all(map(math.isfinite, _values(example, weights))):
+        raise UserError(f"{file}: masked_lm_weights are not all finite numbers")
     highest = max(
         max(_values(example, f), default=0)
         for f in spec

@@ -52,7 +52,6 @@ class ProgressHook(v1.train.SessionRunHook):
         self._timed_step = 0
         self._timed_at = 0.0
         self.step = 0  # the last step that was completed
-        self.batches = 0  # how many were trained on, those of skipped steps included
 
     def begin(self) -> None:
         """Find the global step and the event file."""
@@ -74,7 +73,6 @@ class ProgressHook(v1.train.SessionRunHook):
     def after_run(self, run_context, run_values) -> None:
         """Log the values."""
         results, step = run_values.results
-        self.batches += 1
         self.step = int(step)  # as before where float16 made the step be skipped
         now = time.monotonic()
         if self.step == self._first_step:  # its time is that of building the graph
@@ -244,11 +242,6 @@ class RunHooks:
     def last_step(self, start: int) -> int:
         """Return the last step that was done, `start` where none was."""
         return max((hook.step for hook in self._progress), default=start)
-
-    @property
-    def num_batches(self) -> int:
-        """How many batches were trained on."""
-        return max((hook.batches for hook in self._progress), default=0)
 
     def _make_progress_hook(self, step: TrainStep) -> ProgressHook:
         writes = self._cluster is None or self._cluster.is_chief

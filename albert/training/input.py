@@ -1,13 +1,12 @@
-"""What training reads: from which batch on, and which records a failed step had."""
+"""What training reads, and from which batch on."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 from absl import logging
 
-from albert.records.arrays import read_arrays
 from albert.training.config import TrainingConfig
-from albert.training.task import TRAIN, DataSource, RecordPlace
+from albert.training.task import TRAIN, DataSource
 
 _MOST_PASSED_OVER = 20_000_000  # examples
 
@@ -44,7 +43,6 @@ class TrainingInput:
         self._data = data
         self._config = config
         self._batch_size = batch_size
-        self._num_local = num_local
         seen = start * num_local * config.gradient_accumulation_steps
         self._passed_over = batches_to_pass_over(seen, batch_size)
         if self._passed_over:
@@ -55,13 +53,3 @@ class TrainingInput:
         parts = self._config.gradient_accumulation_steps
         dataset = self._data.read(TRAIN, self._batch_size).skip(self._passed_over)
         return dataset.batch(parts, drop_remainder=True) if parts > 1 else dataset
-
-    def find_records(self, done: int) -> list[RecordPlace]:
-        """Return where the records of the step after `done` steps of this run lie."""
-
-        def last_step() -> tf.data.Dataset:
-            dataset = self.read().skip(done * self._num_local).take(self._num_local)
-            accumulates = self._config.gradient_accumulation_steps > 1
-            return dataset.unbatch() if accumulates else dataset
-
-        return self._data.find_records(read_arrays(last_step, self._config.random_seed))

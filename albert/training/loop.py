@@ -219,11 +219,9 @@ def train(
         if watch is not None:
             watch.stop()  # what ends this machine has its own explanation
         step = run_hooks.last_step(start.step) + 1
-        finder = failures.InputSource(
-            data.find_bad_input,
-            lambda: source.find_records(run_hooks.num_batches),
+        explained = failures.explain_training(
+            error, step, config.output_dir, data.find_bad_input
         )
-        explained = failures.explain_training(error, step, config.output_dir, finder)
         if explained is None:
             raise
         raise explained from error

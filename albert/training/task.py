@@ -14,13 +14,6 @@ TRAIN, EVAL, PREDICT = "train", "eval", "infer"  # the values of tf.estimator.Mo
 Features = Mapping[str, tf.Tensor]
 
 
-class RecordPlace(NamedTuple):
-    """Where an example comes from: a file and the number in it, from 1."""
-
-    file: str
-    number: int
-
-
 class LossTerm(NamedTuple):
     """A loss as a sum and what to divide it by, so that means span all replicas.
 
@@ -86,19 +79,6 @@ class DataSource(abc.ABC):
         Called when reading or training has failed; may take as long as reading all.
         """
         return None
-
-    def find_records(
-        self, batches: Iterable[Mapping[str, np.ndarray]]
-    ) -> list[RecordPlace]:
-        """Return where the examples of training batches come from, as far as known.
-
-        Called when training has failed on them; may take as long as reading all.
-
-        Args:
-            batches: as `read` gives them; further dimensions may come first.
-        """
-        del batches
-        return []
 
 
 class Task(abc.ABC):

@@ -342,19 +342,14 @@ def poison_record_301(data, size):
         {"num_gpus": None, "num_cpu_replicas": 2},
     ],
 )
-def test_a_gradient_that_is_not_finite_names_variable_and_records(
-    runner, tmp_path, flags
-):
+def test_a_record_that_makes_the_gradient_not_finite_is_named(runner, tmp_path, flags):
     done, size = run_damaged(runner, tmp_path, poison_record_301, **flags)
     assert done.status == 1, done.output
     (error,) = done.errors
     step = int(re.search(r"training stopped at step (\d+): ", error).group(1))
     assert step == done.steps[-1] + 1
-    assert "gradient or loss is not finite (first at bert/embeddings/" in error
-    named = re.search(rf"holds the records {tmp_path}/train.tfrecord ([\d, ]+);", error)
-    numbers = [int(number) for number in named.group(1).split(", ")]
-    assert len(numbers) == 8
-    assert 301 in numbers
+    cause = f"{tmp_path}/train.tfrecord: record 301: masked_lm_weights are not all"
+    assert cause in error
     assert "last good checkpoint is" in error
     saved, values = read_newest(tmp_path / "model")
     assert saved == (step - 1) // INTERVAL * INTERVAL

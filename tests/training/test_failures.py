@@ -13,7 +13,6 @@ from albert.training import failures
 from albert.training import loop as training
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.optimization import NOT_FINITE
-from albert.training.task import RecordPlace
 from tests.training.test_loop import LineTask
 
 
@@ -33,11 +32,17 @@ from tests.training.test_loop import LineTask
             None,
             "the device is out of memory",
         ),
+        (
+            tf.errors.InvalidArgumentError(None, None, NOT_FINITE),
+            "f: record 3",
+            "f: record 3",
+        ),
+        (tf.errors.InvalidArgumentError(None, None, NOT_FINITE), None, NOT_FINITE),
         (ZeroDivisionError("division by zero"), "f: record 3", None),
     ],
 )
 def test_what_a_user_can_mend_is_told_and_defects_are_not(error, bad_input, wanted):
-    found = failures.describe(error, failures.InputSource(lambda: bad_input))
+    found = failures.describe(error, lambda: bad_input)
     assert (found is None) == (wanted is None)
     if wanted is not None:
         assert found.startswith(wanted)
@@ -98,25 +103,3 @@ def test_what_a_killed_run_left_is_removed(tmp_path):
     names = os.listdir(folder)
     assert not [name for name in names if "temp" in name or ".tmp" in name]
     assert "model.ckpt-6.index" in names
-
-
-@pytest.mark.parametrize(
-    ("places", "text"),
-    [
-        ([("a", 3)], "a 3"),
-        ([("a", 3), ("a", 9), ("b", 1)], "a 3, 9; b 1"),
-        ([("a", n) for n in range(1, 11)], "a 1, 2, 3, 4, 5, 6, 7, 8 and 2 more"),
-    ],
-)
-def test_records_are_named_by_file(places, text):
-    places = [RecordPlace(*place) for place in places]
-    assert failures.format_records(places) == text
-
-
-def test_a_search_that_fails_does_not_hide_the_error():
-    def fail():
-        raise OSError("gone")
-
-    source = failures.InputSource(lambda: None, fail)
-    error = tf.errors.InvalidArgumentError(None, None, NOT_FINITE)
-    assert NOT_FINITE in failures.describe(error, source)

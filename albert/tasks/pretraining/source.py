@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import types
-from typing import Iterable, Mapping, Optional, Sequence
+from typing import Optional, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from albert.records import compression, damage, inspection
 from albert.records import features as records
 from albert.tasks.pretraining.dynamic_masking import DynamicMasking, mask_dataset
 from albert.tasks.pretraining.input import OpenFile, read_in_order, read_shuffled
-from albert.tasks.pretraining.record_search import find_examples
-from albert.training.task import TRAIN, DataSource, RecordPlace
+from albert.training.task import TRAIN, DataSource
 
 
 class RecordSource(DataSource):
@@ -88,12 +86,3 @@ class RecordSource(DataSource):
     def find_bad_input(self) -> Optional[str]:
         """See `DataSource.find_bad_input`."""
         return inspection.find_bad_record(self._files, self._expected, self._readable)
-
-    def find_records(
-        self, batches: Iterable[Mapping[str, np.ndarray]]
-    ) -> list[RecordPlace]:
-        """See `DataSource.find_records`; of equal records the first counts."""
-        if self._dynamic_masking is not None:
-            return []  # no file holds them as they were masked
-        open_file = self._make_opener()
-        return find_examples(batches, self._files, self._spec, open_file)
