@@ -26,9 +26,7 @@ from albert.training.cluster_config import VARIABLE, refuse_cluster
 from albert.training.config import ReplicaConfig
 
 cli.define_flags(FineTuningRun)
-cli.define_flags(
-    FineTuningConfig, leave_out=["head_learning_rate", "layerwise_lr_decay"]
-)
+cli.define_flags(FineTuningConfig)
 cli.define_flags(NerConfig, leave_out=["dropout_prob"])
 cli.define_flags(ReplicaConfig, leave_out=["xla"])
 

@@ -34,6 +34,7 @@ from albert.tasks.model_folder import COMPANIONS, open_model, save_labels
 from albert.text.vocabulary import identify
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
+from albert.training.rates import layerwise_rules
 from albert.training.replicas import set_up_devices
 from albert.training.start import Start, check_start
 from albert.training.stopping import Stopped, StopRequest, run_until_signal
@@ -84,6 +85,10 @@ def plan_training(
         steps,
         epoch,
     )
+    head_rate = tuning.head_learning_rate or tuning.learning_rate
+    rules = layerwise_rules(
+        task.encoder, tuning.layerwise_lr_decay, head_rate / tuning.learning_rate
+    )
     return TrainingConfig(
         output_dir=run.output_dir,
         learning_rate=tuning.learning_rate,
@@ -97,6 +102,7 @@ def plan_training(
         keep_checkpoint_max=_KEPT_CHECKPOINTS,
         log_every_steps=epoch,
         eval_every_steps=epoch,
+        rate_rules=rules,
     )
 
 

@@ -50,7 +50,7 @@ class FineTuningConfig(Settings):
     layerwise_lr_decay: float = setting(
         1.0,
         "Factor of the learning rate from each layer to the one below it, down to the "
-        "embeddings; where layers share their variables they are one layer.",
+        "embeddings; layers that share their variables count as one. 1 is none.",
         check=in_range(low=0, low_open=True, high=1),
     )
     num_train_epochs: float = setting(

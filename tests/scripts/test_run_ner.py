@@ -10,93 +10,12 @@ import pytest
 
 from albert.tasks.ner.conll import read_conll
 from albert.tasks.ner.tag_schemes import count_illegal, find_scheme
-from albert.text.vocabulary import SPECIAL_TOKENS
-
-# Each entity between brackets; the type is what its first bracket says.
-SENTENCES = [
-    "本文用{支持向量机}做[图像分类]。",
-    "提出{卷积网络}用于[目标检测]。",
-    "以{决策树}和{随机森林}做[文本分类]。",
-    "在新数据上，{循环网络}的效果更好。",
-    "[语音识别]常用{隐马尔可夫模型}。",
-    "结果表明方法有效 且快。",
-    "该文综述了[机器翻译]的进展，比较了{统计模型}、{循环网络}与{卷积网络}。",
-    "{聚类}也能做[图像分割]。",
-]
-TYPES = {"{": "Method", "[": "Task"}
-CONFIG = {
-    "hidden_size": 16,
-    "embedding_size": 8,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "max_position_embeddings": 64,
-}
-
-
-def _columns(sentence):
-    """Return (character, tag) pairs of a sentence with brackets."""
-    pairs, kind, tag = [], None, "O"
-    for character in sentence:
-        if character in TYPES:
-            kind, tag = TYPES[character], "B"
-        elif character in "}]":
-            kind, tag = None, "O"
-        else:
-            pairs.append((character, f"{tag}-{kind}" if kind else "O"))
-            tag = "I" if kind else "O"
-    return pairs
-
-
-def _conll(sentences):
-    blocks = ["".join(f"{c} {t}\n" for c, t in _columns(s)) for s in sentences]
-    return "\n".join(blocks)
+from tests.ner_kit import arguments_of, make_files, read_results, run
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """A folder with data, config.json and vocab.txt."""
-    folder = tmp_path_factory.mktemp("ner")
-    characters = sorted({c for s in SENTENCES for c, _ in _columns(s)} - {" ", "且"})
-    tokens = [*SPECIAL_TOKENS, *characters]
-    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
-    config = {**CONFIG, "vocab_size": len(tokens)}
-    (folder / "config.json").write_text(json.dumps(config))
-    data = folder / "data"
-    data.mkdir()
-    for name, part in [
-        ("train.conll", SENTENCES * 2),
-        ("dev.conll", SENTENCES[:4]),
-        ("test.conll", SENTENCES[3:]),
-    ]:
-        (data / name).write_text(_conll(part), encoding="utf-8")
-    return folder
-
-
-def _run(repo, *arguments):
-    command = [sys.executable, str(repo / "run_ner.py"), *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, cwd=repo, check=False
-    )
-
-
-def _arguments(files, output_dir, *more):
-    return [
-        f"--data_dir={files / 'data'}",
-        f"--bert_config_file={files / 'config.json'}",
-        f"--vocab_file={files / 'vocab.txt'}",
-        f"--output_dir={output_dir}",
-        "--train_batch_size=4",
-        "--max_seq_length=20",
-        "--num_gpus=0",
-        *more,
-    ]
-
-
-def _read_results(path):
-    lines = path.read_text().splitlines()
-    assert lines == sorted(lines)
-    return {name: float(value) for name, value in (line.split(" = ") for line in lines)}
+    return make_files(tmp_path_factory.mktemp("ner"))
 
 
 def _check_predictions(folder, conll_file, stem):
@@ -124,9 +43,9 @@ def _check_predictions(folder, conll_file, stem):
 def model(files, repo):
     """A model directory after training, evaluation and prediction."""
     output_dir = files / "model"
-    done = _run(
+    done = run(
         repo,
-        *_arguments(files, output_dir, "--num_train_epochs=20"),
+        *arguments_of(files, output_dir, "--num_train_epochs=20"),
         *("--do_train", "--do_eval", "--do_predict", "--learning_rate=0.01"),
     )
     assert done.returncode == 0, done.stderr
@@ -139,13 +58,13 @@ def test_training_learns_and_keeps_the_best_checkpoint(model):
     # 16 sentences in batches of 4, 20 epochs.
     assert "16 sentences, num_train_epochs 20: num_train_steps 80" in log
     assert "train (" in log
-    results = _read_results(output_dir / "eval_results.txt")
+    results = read_results(output_dir / "eval_results.txt")
     names = {"eval_f", "eval_precision", "eval_recall", "global_step", "loss"}
     assert names | {"eval_f_default"} <= set(results)
     best = json.loads((output_dir / "best" / "best.json").read_text())
     assert results["global_step"] == best["step"]
     assert best["step"] % 4 == 0
-    val = _read_results(output_dir / "eval_results_val.txt")
+    val = read_results(output_dir / "eval_results_val.txt")
     assert val["eval_f"] == pytest.approx(best["value"])
     assert val["eval_f"] > 0.5  # these sentences were trained on
     table = (output_dir / "entity_scores.txt").read_text()
@@ -169,7 +88,7 @@ def test_trained_model_labels_a_bare_file_by_itself(model, files, repo):
     output_dir, _ = model
     bare = files / "new.txt"
     bare.write_text("用\n决\n策\n树\n\n\u3000\n鑫\n", encoding="utf-8")
-    done = _run(
+    done = run(
         repo, "--do_predict", f"--predict_file={bare}", f"--output_dir={output_dir}"
     )
     assert done.returncode == 0, done.stderr
@@ -183,14 +102,14 @@ def test_trained_model_labels_a_bare_file_by_itself(model, files, repo):
 @pytest.mark.slow
 def test_crf_on_two_replicas_gives_legal_labels(files, repo, tmp_path):
     output_dir = tmp_path / "crf"
-    done = _run(
+    done = run(
         repo,
-        *_arguments(files, output_dir, "--head=crf", "--num_cpu_replicas=2"),
+        *arguments_of(files, output_dir, "--head=crf", "--num_cpu_replicas=2"),
         *("--do_train", "--do_eval", "--do_predict", "--num_train_epochs=2"),
     )
     assert done.returncode == 0, done.stderr
     assert "Training on 2 CPU replica(s)" in done.stderr
-    results = _read_results(output_dir / "eval_results.txt")
+    results = read_results(output_dir / "eval_results.txt")
     assert results["illegal_transitions_predicted"] == 0
     assert results["global_step"] in (4, 8)
     conll_file = files / "data" / "test.conll"
@@ -201,7 +120,7 @@ def test_crf_on_two_replicas_gives_legal_labels(files, repo, tmp_path):
 
 def _fail(repo, *arguments):
     """Run, expect one line and exit status 1, and return the line."""
-    done = _run(repo, *arguments)
+    done = run(repo, *arguments)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -220,7 +139,7 @@ def _fail(repo, *arguments):
 )
 def test_wrong_flags_end_in_one_line(files, repo, tmp_path, arguments, message):
     output_dir = tmp_path / "model"
-    assert message in _fail(repo, *_arguments(files, output_dir, *arguments))
+    assert message in _fail(repo, *arguments_of(files, output_dir, *arguments))
     assert not output_dir.exists()
 
 
@@ -230,7 +149,7 @@ def test_wrong_file_ends_in_one_line(files, repo, tmp_path):
     data.mkdir()
     (data / "train.conll").write_text("用 O\n图 B\n", encoding="utf-8")
     output_dir = tmp_path / "model"
-    arguments = _arguments(files, output_dir, "--do_train", f"--data_dir={data}")
+    arguments = arguments_of(files, output_dir, "--do_train", f"--data_dir={data}")
     assert "train.conll: line 2: 'B' is no tag" in _fail(repo, *arguments)
     assert not output_dir.exists()
 
@@ -246,7 +165,7 @@ def test_best_checkpoint_starts_training_with_its_own_vocabulary_only(
     output_dir = tmp_path / "model"
     line = _fail(
         repo,
-        *_arguments(files, output_dir, "--do_train", f"--vocab_file={other}"),
+        *arguments_of(files, output_dir, "--do_train", f"--vocab_file={other}"),
         f"--init_checkpoint={model[0] / 'best'}",
     )
     assert "do not belong together" in line
@@ -256,17 +175,17 @@ def test_best_checkpoint_starts_training_with_its_own_vocabulary_only(
 @pytest.mark.slow
 def test_best_folder_is_a_model_directory_of_its_own(model, files, repo):
     best = model[0] / "best"
-    done = _run(
+    done = run(
         repo, f"--data_dir={files / 'data'}", f"--output_dir={best}", "--do_eval"
     )
     assert done.returncode == 0, done.stderr
     name = "eval_results.txt"
-    assert _read_results(best / name) == _read_results(model[0] / name)
+    assert read_results(best / name) == read_results(model[0] / name)
 
 
 def test_sigterm_leaves_a_checkpoint_and_the_command_that_resumes(repo, files):
     output = files / "stopped"
-    command = [sys.executable, "run_ner.py", *_arguments(files, output)]
+    command = [sys.executable, "run_ner.py", *arguments_of(files, output)]
     command += ["--do_train", "--num_train_epochs=100000"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repo
