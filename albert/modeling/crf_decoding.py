@@ -62,17 +62,16 @@ def best_paths(chain: Chain) -> np.ndarray:
     """
     batch, length, labels = chain.emissions.shape
     came_from = np.empty((batch, length, labels), np.int64)
-    score = chain.emissions[:, 0] + chain.edges[0]
+    scores = np.empty_like(chain.emissions)
+    scores[:, 0] = chain.emissions[:, 0] + chain.edges[0]
     for step in range(1, length):
-        arriving = score[:, :, None] + chain.transitions
-        within = (step < chain.lengths)[:, None]
-        best = arriving.argmax(axis=1)
-        came_from[:, step] = np.where(within, best, np.arange(labels))
-        moved = arriving.max(axis=1) + chain.emissions[:, step]
-        score = np.where(within, moved, score)
+        arriving = scores[:, step - 1, :, None] + chain.transitions
+        came_from[:, step] = arriving.argmax(axis=1)
+        scores[:, step] = arriving.max(axis=1) + chain.emissions[:, step]
+    came_from[np.arange(length) >= chain.lengths[:, None]] = np.arange(labels)
     paths = np.empty((batch, length), np.int64)
-    paths[:, -1] = (score + chain.edges[1]).argmax(axis=1)
     rows = np.arange(batch)
+    paths[:, -1] = (scores[rows, chain.lengths - 1] + chain.edges[1]).argmax(axis=1)
     for step in range(length - 1, 0, -1):
         paths[:, step - 1] = came_from[rows, step, paths[:, step]]
     return paths
@@ -83,7 +82,7 @@ class Sums(NamedTuple):
 
     Attributes:
         forward: float64, [B, T, L]; of all beginnings that end in a label, that label's
-            emission included.
+            emission included; beyond a length of no meaning.
         backward: float64, [B, T, L]; of all ends after a label, that label's emission
             left out.
         total: float64, [B]; of all paths.
@@ -95,12 +94,9 @@ class Sums(NamedTuple):
 
 
 def _log_product(logs: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return log(exp(logs) @ exp(matrix)); logs [B, L], matrix [L, L]."""
-    top = np.max(logs, axis=-1, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0.0)
-    shift = np.max(matrix)
-    with np.errstate(divide="ignore"):
-        return np.log(np.exp(logs - top) @ np.exp(matrix - shift)) + top + shift
+    """Return log(exp(logs) @ matrix); logs [B, L], matrix [L, L]."""
+    top = logs.max(axis=-1, keepdims=True)
+    return np.log(np.exp(logs - top) @ matrix) + top
 
 
 def _log_sum(logs: np.ndarray) -> np.ndarray:
@@ -109,54 +105,68 @@ def _log_sum(logs: np.ndarray) -> np.ndarray:
     return np.log(np.exp(logs - top[..., None]).sum(axis=-1)) + top
 
 
+@np.errstate(divide="ignore")
 def sum_paths(chain: Chain) -> Sums:
     """Return the sums of the forward and the backward algorithm."""
-    length = chain.emissions.shape[1]
-    forward = np.empty_like(chain.emissions)
-    backward = np.empty_like(chain.emissions)
+    batch, length, _ = chain.emissions.shape
+    shift = chain.transitions.max()
+    matrix = np.exp(chain.transitions - shift)
+    emissions = chain.emissions + shift  # of every step but the first
+    forward = np.empty_like(emissions)
+    backward = np.empty_like(emissions)
     forward[:, 0] = chain.emissions[:, 0] + chain.edges[0]
     for step in range(1, length):
-        moved = _log_product(forward[:, step - 1], chain.transitions)
-        within = (step < chain.lengths)[:, None]
-        moved = moved + chain.emissions[:, step]
-        forward[:, step] = np.where(within, moved, forward[:, step - 1])
+        moved = _log_product(forward[:, step - 1], matrix)
+        forward[:, step] = moved + emissions[:, step]
     backward[:, -1] = chain.edges[1]
     for step in range(length - 2, -1, -1):
-        after = backward[:, step + 1] + chain.emissions[:, step + 1]
+        after = backward[:, step + 1] + emissions[:, step + 1]
         within = (step + 1 < chain.lengths)[:, None]
-        moved = _log_product(after, chain.transitions.T)
+        moved = _log_product(after, matrix.T)
         backward[:, step] = np.where(within, moved, chain.edges[1])
-    return Sums(forward, backward, _log_sum(forward[:, -1] + chain.edges[1]))
+    ends = forward[np.arange(batch), chain.lengths - 1] + chain.edges[1]
+    return Sums(forward, backward, _log_sum(ends))
 
 
-def span_probability(
+@np.errstate(divide="ignore")
+def span_probabilities(
     chain: Chain,
     sums: Sums,
-    row: int,
-    start: int,
-    labels: np.ndarray,
+    paths: np.ndarray,
+    spans: np.ndarray,
     continues: np.ndarray,
-) -> float:
-    """Return the probability that exactly these labels stand from `start` on.
+) -> np.ndarray:
+    """Return the probability that exactly a path's labels stand in each span.
 
     Args:
         sums: of the chain.
-        row: the sequence.
-        labels: int, [N], at least one.
-        continues: bool, [L]; labels that would continue the span, and so may not follow
-            it.
+        paths: int, [B, T]; the labels. Their transitions inside spans are legal.
+        spans: int, [N, 3]; sequence, first place, the one after the last.
+        continues: bool, [N, L]; labels that would continue a span, and so may not
+            follow it.
+
+    Returns:
+        float64, [N].
     """
-    emissions, transitions = chain.emissions[row], chain.transitions
-    end = start + len(labels)
-    score = sums.forward[row, start, labels[0]]
-    score += emissions[np.arange(start + 1, end), labels[1:]].sum()
-    score += transitions[labels[:-1], labels[1:]].sum()
-    if end == chain.lengths[row]:
-        score += chain.edges[1, labels[-1]]
-    else:
-        after = transitions[labels[-1]] + emissions[end] + sums.backward[row, end]
-        after = np.where(continues, -np.inf, after)
-        if np.isneginf(after).all():
-            return 0.0
-        score += _log_sum(after)
-    return float(min(1.0, np.exp(score - sums.total[row])))
+    rows, starts, ends = spans.T
+    # The steps inside spans, and which span each belongs to.
+    sizes = ends - starts - 1
+    owners = np.repeat(np.arange(len(spans)), sizes)
+    firsts = np.repeat(np.cumsum(sizes) - sizes - starts - 1, sizes)
+    places = np.arange(len(owners)) - firsts
+    of, labels = rows[owners], paths[rows[owners], places]
+    steps = chain.transitions[paths[of, places - 1], labels]
+    steps = steps + chain.emissions[of, places, labels]
+    score = np.bincount(owners, steps, minlength=len(spans))
+    score = score + sums.forward[rows, starts, paths[rows, starts]]
+
+    last = paths[rows, ends - 1]
+    closing = ends == chain.lengths[rows]
+    following = np.minimum(ends, chain.emissions.shape[1] - 1)
+    after = chain.emissions[rows, following] + sums.backward[rows, following]
+    after = np.where(continues, -np.inf, chain.transitions[last] + after)
+    top = after.max(axis=1)
+    top = np.where(np.isneginf(top), 0.0, top)
+    after = np.log(np.exp(after - top[:, None]).sum(axis=1)) + top
+    score = score + np.where(closing, chain.edges[1, last], after)
+    return np.minimum(1.0, np.exp(score - sums.total[rows]))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Iterator, NamedTuple, Sequence
 
 import numpy as np
 
 from albert.modeling import crf_decoding
-from albert.modeling.crf_decoding import Chain, Sums
+from albert.modeling.crf_decoding import Chain
 from albert.serving.dictionary import NO_TERMS, Terms
 from albert.serving.model_session import ModelSession
-from albert.tasks.example_source import pad
-from albert.tasks.ner.conll import Sentence
-from albert.tasks.ner.entities import Span, read_strict
-from albert.tasks.ner.examples import Examples, make_examples
+from albert.serving.ner_emissions import NerEmissions
+from albert.tasks.ner.entities import Span, SpanReader
 from albert.tasks.ner.tag_schemes import split_tag, write_span
 from albert.tasks.ner.task import NerTask
 from albert.tasks.ner.text import TextSentence, split_text
@@ -21,12 +19,19 @@ from albert.tasks.ner.text import TextSentence, split_text
 _SMALLEST = -1e9  # the score of a label that a forced term leaves no room for
 
 
-class _Labelled(NamedTuple):
-    """A batch of sentences with what the model says of them."""
+class LabelledSentence(NamedTuple):
+    """A sentence with what the model says of it.
 
-    chain: Chain
-    sums: Sums
-    paths: np.ndarray
+    Attributes:
+        sentence: its columns, and where each stands in the text.
+        path: int, [columns]; the ids of their labels. Those of entities that were left
+            out are 0 ("O").
+        entities: see `NerPredictor.predict`.
+    """
+
+    sentence: TextSentence
+    path: np.ndarray
+    entities: list[dict[str, Any]]
 
 
 class NerPredictor:
@@ -45,27 +50,27 @@ class NerPredictor:
             batch_size: windows that the model computes at once.
             terms: what the user knows better, see `albert.serving.dictionary`.
         """
-        self._task = task
-        self._session = session
+        self._emissions = NerEmissions(task, session, batch_size)
         self._batch_size = batch_size
         self._terms = terms
         self._label_set = task.labels
+        self._labels = task.labels.labels
         self._legal = self._label_set.legal_transitions()
-        self._ids = {label: i for i, label in enumerate(self._label_set.labels)}
-        self._continues = {
-            kind: self._labels_inside(kind) for kind in self._label_set.types
-        }
+        self._ids = {label: i for i, label in enumerate(self._labels)}
+        self._reader = SpanReader(self._labels, self._label_set.scheme)
+        self._continues = self._find_continuations()
         terms.check_types(self._label_set.types)
 
-    def _labels_inside(self, kind: str) -> np.ndarray:
-        """Return bool [L]: the labels that go on with an entity of a type."""
-        inside = (self._label_set.scheme.middle, self._label_set.scheme.last)
-        opens = (self._label_set.scheme.first, self._label_set.scheme.single)
+    def _find_continuations(self) -> np.ndarray:
+        """Return bool [L, L]: the labels that go on with an entity of a label's type.
+
+        A label that may also open one does not.
+        """
+        scheme = self._label_set.scheme
+        inside = {scheme.middle, scheme.last} - {scheme.first, scheme.single}
+        parts = [split_tag(label) for label in self._labels]
         return np.array(
-            [
-                found == kind and prefix in inside and prefix not in opens
-                for prefix, found in map(split_tag, self._label_set.labels)
-            ]
+            [[p in inside and kind == own for p, kind in parts] for _, own in parts]
         )
 
     def predict(
@@ -84,133 +89,107 @@ class NerPredictor:
             there. One that the user's terms brought has "source": "dictionary" and
             score 1.
         """
-        sentences = [
-            (number, sentence)
-            for number, text in enumerate(texts)
-            for sentence in split_text(text, self._label_set.latin_columns)
-        ]
-        found: list[list[dict[str, Any]]] = [[] for _ in texts]
-        # Batches of like length, so that little is computed for padding.
-        sizes = [len(sentence.columns) for _, sentence in sentences]
-        order = sorted(range(len(sentences)), key=sizes.__getitem__)
-        for first in range(0, len(order), self._batch_size):
-            numbers = order[first : first + self._batch_size]
-            batch = [sentences[i][1] for i in numbers]
-            for i, entities in zip(numbers, self._find(batch)):
-                text = sentences[i][0]
-                found[text] += self._describe(texts[text], entities, min_score)
         return [
-            {"text": text, "entities": sorted(entities, key=lambda e: e["start"])}
-            for text, entities in zip(texts, found)
+            {"text": text, "entities": [e for s in labelled for e in s.entities]}
+            for text, labelled in zip(texts, self.label_texts(texts, min_score))
         ]
+
+    def label_texts(
+        self, texts: Sequence[str], min_score: float = 0.0
+    ) -> list[list[LabelledSentence]]:
+        """Return the sentences of each text, labelled; see `predict`."""
+        parts = [split_text(text, self._label_set.latin_columns) for text in texts]
+        labelled = self._label(
+            [sentence for part in parts for sentence in part],
+            [text for text, part in zip(texts, parts) for _ in part],
+            min_score,
+        )
+        rest = iter(labelled)
+        return [[next(rest) for _ in part] for part in parts]
+
+    def label_columns(
+        self, sentences: Sequence[Sequence[str]], min_score: float = 0.0
+    ) -> list[LabelledSentence]:
+        """Return sentences that are in columns already, labelled.
+
+        Places are those in the columns joined.
+        """
+        whole = []
+        for columns in sentences:
+            ends = np.cumsum([len(column) for column in columns]).tolist()
+            whole.append(TextSentence(tuple(columns), (0, *ends[:-1]), tuple(ends)))
+        texts = ["".join(columns) for columns in sentences]
+        return self._label(whole, texts, min_score)
+
+    def tags_of(self, labelled: LabelledSentence) -> list[str]:
+        """Return the tags of a sentence's columns."""
+        return [self._labels[i] for i in labelled.path]
 
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
         """Return a tag for each column of sentences that are in columns already."""
-        whole = [
-            TextSentence(tuple(c), tuple(range(len(c))), tuple(range(1, len(c) + 1)))
-            for c in sentences
-        ]
-        labels = self._label_set.labels
-        tags: list[list[str]] = []
-        for first in range(0, len(whole), self._batch_size):
-            batch = whole[first : first + self._batch_size]
-            paths = self._label(batch).paths
-            for path, sentence in zip(paths, batch):
-                tags.append([labels[i] for i in path[: len(sentence.columns)]])
-        return tags
+        return [self.tags_of(labelled) for labelled in self.label_columns(sentences)]
 
-    def _describe(
-        self, text: str, entities: Iterable[dict[str, Any]], min_score: float
-    ) -> Iterator[dict[str, Any]]:
-        for entity in entities:
-            surface = text[entity["start"] : entity["end"]]
-            if entity["score"] >= min_score and not self._terms.forbids(surface):
-                yield {**entity, "surface": surface}
+    def _label(
+        self,
+        sentences: Sequence[TextSentence],
+        texts: Sequence[str],
+        min_score: float,
+    ) -> list[LabelledSentence]:
+        """Label sentences, each beside the text that it stands in."""
+        found: dict[int, LabelledSentence] = {}
+        for numbers in self._batches([len(s.columns) for s in sentences]):
+            batch = [(sentences[i], texts[i]) for i in numbers]
+            found.update(zip(numbers, self._label_batch(batch, min_score)))
+        return [found[i] for i in range(len(sentences))]
 
-    def _find(self, batch: Sequence[TextSentence]) -> list[list[dict[str, Any]]]:
-        """Return the entities of each sentence of a batch, without their surface."""
-        labelled = self._label(batch)
-        return [
-            [
-                self._score(labelled, row, span, sentence)
-                for span in self._read(labelled.paths[row], len(sentence.columns))
-            ]
-            for row, sentence in enumerate(batch)
-        ]
+    def _batches(self, sizes: Sequence[int]) -> Iterator[list[int]]:
+        """Yield numbers of sentences of like length, so that little is padding.
 
-    def _read(self, path: np.ndarray, length: int) -> list[Span]:
-        labels = self._label_set.labels
-        tags = [labels[i] for i in path[:length]]
-        return read_strict(tags, self._label_set.scheme)
+        Long sentences, of several windows, are fewer in a batch.
+        """
+        most = self._batch_size * self._emissions.capacity
+        batch: list[int] = []
+        for number in sorted(range(len(sizes)), key=sizes.__getitem__):
+            full = len(batch) == self._batch_size
+            if full or (batch and sizes[number] * (len(batch) + 1) > most):
+                yield batch
+                batch = []
+            batch.append(number)
+        if batch:
+            yield batch
 
-    def _score(
-        self, labelled: _Labelled, row: int, span: Span, sentence: TextSentence
-    ) -> dict[str, Any]:
-        entity = {
-            "type": span.type,
-            "start": sentence.starts[span.start],
-            "end": sentence.ends[span.end - 1],
-        }
-        forced = self._forced(sentence)
-        if span in forced:
-            return {**entity, "score": 1.0, "source": "dictionary"}
-        score = crf_decoding.span_probability(
-            labelled.chain,
-            labelled.sums,
-            row,
-            span.start,
-            labelled.paths[row, span.start : span.end],
-            self._continues[span.type],
-        )
-        return {**entity, "score": round(score, 6)}
-
-    def _label(self, batch: Sequence[TextSentence]) -> _Labelled:
-        """Run the model on sentences, through windows where they are long."""
-        lengths = np.array([len(sentence.columns) for sentence in batch])
-        emissions, transitions = self._emissions(batch, lengths)
-        for row, sentence in enumerate(batch):
-            for span in self._forced(sentence):
-                self._force(emissions[row], span, lengths[row])
-        if transitions is None:
-            chain = crf_decoding.make_free_chain(emissions, lengths)
-        else:
-            chain = crf_decoding.make_chain(
-                emissions, lengths, transitions, self._legal
-            )
+    def _label_batch(
+        self, batch: Sequence[tuple[TextSentence, str]], min_score: float
+    ) -> Iterator[LabelledSentence]:
+        sentences = [sentence for sentence, _ in batch]
+        forced = [self._terms.find(*sentence) for sentence in sentences]
+        chain = self._make_chain(sentences, forced)
         paths = crf_decoding.best_paths(chain)
-        return _Labelled(chain, crf_decoding.sum_paths(chain), paths)
+        spans = self._reader.read(paths, chain.lengths)
+        scores = iter(self._score(chain, paths, spans))
+        for row, (sentence, text) in enumerate(batch):
+            path, entities = paths[row, : len(sentence.columns)], []
+            for span, score in zip(spans[row], scores):
+                entity = _describe(sentence, text, span, score, span in forced[row])
+                known = entity["score"] >= min_score
+                if known and not self._terms.forbids(entity["surface"]):
+                    entities.append(entity)
+                else:
+                    path[span.start : span.end] = 0
+            yield LabelledSentence(sentence, path, entities)
 
-    def _emissions(
-        self, batch: Sequence[TextSentence], lengths: np.ndarray
-    ) -> tuple[np.ndarray, Optional[np.ndarray]]:
-        """Return emissions, float32 [B, T, L], and the transitions of a CRF."""
-        task = self._task
-        examples = make_examples(
-            [Sentence(sentence.columns, None, 1) for sentence in batch],
-            task.tokenizer,
-            self._label_set,
-            task.settings.max_seq_length,
-        )
-        emissions = np.zeros(
-            (len(batch), lengths.max(), len(self._label_set.labels)), np.float32
-        )
-        done = np.zeros(len(batch), int)  # columns whose emissions are there
-        transitions = None
-        for first in range(0, len(examples.sentence), self._batch_size):
-            part = range(first, min(first + self._batch_size, len(examples.sentence)))
-            output = self._session.run(_features(examples, part))
-            for index, number in enumerate(part):
-                row, length = examples.sentence[number], output["length"][index]
-                emissions[row, done[row] : done[row] + length] = output["emissions"][
-                    index, :length
-                ]
-                done[row] += length
-            if "transitions" in output:
-                transitions = output["transitions"][0]
-        return emissions, transitions
-
-    def _forced(self, sentence: TextSentence) -> list[Span]:
-        return self._terms.find(sentence.columns, sentence.starts, sentence.ends)
+    def _make_chain(
+        self, sentences: Sequence[TextSentence], forced: Sequence[Sequence[Span]]
+    ) -> Chain:
+        """Run the model; leave room for nothing but the user's terms where they are."""
+        lengths = np.array([len(sentence.columns) for sentence in sentences])
+        scores, transitions = self._emissions.compute([s.columns for s in sentences])
+        for row, spans in enumerate(forced):
+            for span in spans:
+                self._force(scores[row], span, lengths[row])
+        if transitions is None:
+            return crf_decoding.make_free_chain(scores, lengths)
+        return crf_decoding.make_chain(scores, lengths, transitions, self._legal)
 
     def _force(self, emissions: np.ndarray, span: Span, length: int) -> None:
         """Leave an entity's labels alone possible at its columns, in place."""
@@ -221,16 +200,28 @@ class NerPredictor:
             emissions[column] = _SMALLEST
             emissions[column, self._ids[tag]] = kept
         if span.end < length:
-            emissions[span.end, self._continues[span.type]] = _SMALLEST
+            emissions[span.end, self._continues[self._ids[tags[0]]]] = _SMALLEST
+
+    def _score(
+        self, chain: Chain, paths: np.ndarray, spans: Sequence[Sequence[Span]]
+    ) -> list[float]:
+        """Return the probability of each span, row after row."""
+        places = [(row, s.start, s.end) for row, part in enumerate(spans) for s in part]
+        if not places:
+            return []
+        sums, places = crf_decoding.sum_paths(chain), np.array(places)
+        continues = self._continues[paths[places[:, 0], places[:, 1]]]
+        return crf_decoding.span_probabilities(
+            chain, sums, paths, places, continues
+        ).tolist()
 
 
-def _features(examples: Examples, part: Sequence[int]) -> Mapping[str, np.ndarray]:
-    """Return the features of some windows; see `NerTask.features`."""
-    ids = [examples.input_ids[i] for i in part]
-    return {
-        "input_ids": pad(ids),
-        "input_mask": pad([[1] * len(row) for row in ids]),
-        "length": np.array([len(examples.label_ids[i]) for i in part], np.int32),
-        "offset": np.array([examples.offset[i] for i in part], np.int32),
-        "sentence": np.array([examples.sentence[i] for i in part], np.int32),
-    }
+def _describe(
+    sentence: TextSentence, text: str, span: Span, score: float, forced: bool
+) -> dict[str, Any]:
+    """Return an entity as `NerPredictor.predict` gives it."""
+    start, end = sentence.starts[span.start], sentence.ends[span.end - 1]
+    entity = {"type": span.type, "start": start, "end": end, "surface": text[start:end]}
+    if forced:
+        return {**entity, "score": 1.0, "source": "dictionary"}
+    return {**entity, "score": round(score, 6)}

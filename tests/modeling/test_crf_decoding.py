@@ -37,6 +37,15 @@ def path_scores(emissions, transitions, legal):
     return scores
 
 
+def probability(chain, sums, row, start, labels, goes_on):
+    """Return the probability of one span with these labels; others are of no matter."""
+    paths = np.zeros(chain.emissions.shape[:2], int)
+    end = start + len(labels)
+    paths[row, start:end] = labels
+    spans = np.array([[row, start, end]])
+    return crf_decoding.span_probabilities(chain, sums, paths, spans, goes_on[None])[0]
+
+
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("scheme", ["BIO", "BMES", "BIOES"])
 def test_best_paths_equal_those_of_single_sequences(scheme, ties):
@@ -95,9 +104,7 @@ def test_the_probability_of_a_span_is_that_of_all_paths_with_exactly_it(scheme):
                     if other[start:end] == tuple(part)
                     and not (end < length and goes_on[other[end]])
                 )
-                found = crf_decoding.span_probability(
-                    chain, sums, row, start, part, goes_on
-                )
+                found = probability(chain, sums, row, start, part, goes_on)
                 np.testing.assert_allclose(found, expected / total, atol=1e-12)
                 checked += 1
     assert checked > 100
@@ -110,7 +117,7 @@ def test_without_transitions_a_span_has_the_product_of_its_tokens():
     sums = crf_decoding.sum_paths(chain)
     shares = np.exp(emissions[0]) / np.exp(emissions[0]).sum(axis=-1, keepdims=True)
     nothing = np.zeros(3, bool)
-    found = crf_decoding.span_probability(chain, sums, 0, 1, np.array([2, 0]), nothing)
+    found = probability(chain, sums, 0, 1, np.array([2, 0]), nothing)
     np.testing.assert_allclose(found, shares[1, 2] * shares[2, 0], rtol=1e-12)
 
 
@@ -122,5 +129,18 @@ def test_large_scores_stay_finite():
     assert np.isfinite(sums.total).all()
     path = crf_decoding.best_paths(chain)[0, : lengths[0]]
     nothing = np.zeros(len(label_set.labels), bool)
-    found = crf_decoding.span_probability(chain, sums, 0, 0, path, nothing)
+    found = probability(chain, sums, 0, 0, path, nothing)
     assert found == pytest.approx(1.0, abs=1e-6)
+
+
+def test_spans_are_scored_together_as_each_alone():
+    label_set, emissions, lengths, transitions = random_chain(2, lengths=(6, 2, 5, 1))
+    legal = label_set.legal_transitions()
+    chain = crf_decoding.make_chain(emissions, lengths, transitions, legal)
+    sums, paths = crf_decoding.sum_paths(chain), crf_decoding.best_paths(chain)
+    spans = np.array([[0, 1, 6], [3, 0, 1], [2, 2, 3], [0, 0, 2], [1, 0, 2], [2, 3, 5]])
+    goes_on = np.random.default_rng(0).random((len(spans), len(legal))) < 0.4
+    together = crf_decoding.span_probabilities(chain, sums, paths, spans, goes_on)
+    for found, (row, start, end), stop in zip(together, spans, goes_on):
+        alone = probability(chain, sums, row, start, paths[row, start:end], stop)
+        np.testing.assert_allclose(found, alone, rtol=1e-12)

@@ -10,13 +10,15 @@ default  a tag of another type, or an inside tag after "O", opens an entity too,
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Mapping, NamedTuple, Sequence
 
+import numpy as np
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB2, IOBES, Tokens
 
-from albert.tasks.ner.tag_schemes import Scheme, write_span
+from albert.tasks.ner.tag_schemes import OUTSIDE, Scheme, split_tag, write_span
 
 Tags = Sequence[str]
 
@@ -70,6 +72,43 @@ def read_strict(tags: Tags, scheme: Scheme) -> list[Span]:
     reader = IOB2 if scheme.single == scheme.first else IOBES
     found = Tokens(_seqeval_tags(tags), scheme=reader).entities
     return [Span(entity.tag, entity.start, entity.end) for entity in found]
+
+
+class SpanReader:
+    """Reads entities from labels' ids as `read_strict` does from tags, and faster.
+
+    A label's id is taken for a character, and an entity for what a pattern matches: of
+    each type, the first label, middle ones and the last, or the single one.
+    """
+
+    def __init__(self, labels: Sequence[str], scheme: Scheme):
+        """Keep the labels; a label's index is its id."""
+        parts = [split_tag(label) for label in labels]
+        self._kinds = [kind for _, kind in parts]
+        characters = {part: re.escape(chr(i)) for i, part in enumerate(parts)}
+        patterns = []
+        for kind in dict.fromkeys(k for prefix, k in parts if prefix != OUTSIDE):
+            of = {prefix: characters[prefix, kind] for prefix in scheme.prefixes}
+            whole = f"{of[scheme.first]}{of[scheme.middle]}*{of[scheme.last]}"
+            patterns += [whole, of[scheme.single]]
+        self._pattern = re.compile("|".join(patterns), re.DOTALL)
+
+    def read(self, paths: np.ndarray, lengths: Sequence[int]) -> list[list[Span]]:
+        """Return the entities of each sentence, in order.
+
+        Args:
+            paths: int, [B, T]; ids of labels.
+            lengths: int, [B].
+        """
+        width = paths.shape[1]
+        text = paths.astype("<u4").tobytes().decode("utf-32-le")
+        found = []
+        for row, length in enumerate(lengths):
+            first = row * width
+            matches = self._pattern.finditer(text, first, first + length)
+            places = [(m.start() - first, m.end() - first) for m in matches]
+            found.append([Span(self._kinds[paths[row, a]], a, b) for a, b in places])
+        return found
 
 
 def read_default(tags: Tags) -> list[Span]:

@@ -17,6 +17,8 @@ from albert.tasks.ner.tag_schemes import OUTSIDE, LabelSet, count_illegal, split
 from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import CLS, SEP, UNK
 
+_MOST_COLUMNS = 100_000  # remembered; words of Latin letters have no end
+
 
 def target_tags(tags: Sequence[str], label_set: LabelSet) -> list[str]:
     """Return the tags that the loss is computed on: known ones, and legal.
@@ -77,6 +79,21 @@ def first_piece(column: str, tokenizer: Tokenizer) -> str:
     return pieces[0] if pieces else UNK
 
 
+class ColumnIds(dict):
+    """Column -> id of its token (see `first_piece`), looked up once for each column."""
+
+    def __init__(self, tokenizer: Tokenizer):
+        super().__init__()
+        self._tokenizer = tokenizer
+
+    def __missing__(self, column: str) -> int:
+        if len(self) >= _MOST_COLUMNS:
+            self.clear()
+        piece = first_piece(column, self._tokenizer)
+        number = self[column] = self._tokenizer.vocabulary.ids[piece]
+        return number
+
+
 class Examples(NamedTuple):
     """The windows of a file, a list entry each.
 
@@ -102,12 +119,12 @@ def make_examples(
     max_seq_length: int,
 ) -> Examples:
     """Turn sentences into windows of at most `max_seq_length` tokens, in order."""
-    ids = tokenizer.vocabulary.ids
+    ids, column_ids = tokenizer.vocabulary.ids, ColumnIds(tokenizer)
     label_ids = {label: index for index, label in enumerate(label_set.labels)}
     examples = Examples([], [], [], [], 0)
     unknown = 0
     for number, sentence in enumerate(sentences):
-        tokens = [ids[first_piece(column, tokenizer)] for column in sentence.columns]
+        tokens = [column_ids[column] for column in sentence.columns]
         unknown += tokens.count(ids[UNK])
         labels = [0] * len(tokens)
         if sentence.tags is not None:

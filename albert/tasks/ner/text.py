@@ -15,10 +15,8 @@ CHARACTERS, WORDS = "characters", "words"  # what a column of Latin text is
 
 # Ends of sentences, with the quotes and brackets that close after them.
 _SENTENCE_END = re.compile(r"[。！？；!?;…]+[”’」』）)\]】》]*|[\n\r\u2028\u2029]+")
-_COLUMN = {
-    CHARACTERS: re.compile(r"\S"),
-    WORDS: re.compile(r"[A-Za-z0-9]+|\S"),
-}
+_LATIN_COLUMN = re.compile(r"[A-Za-z0-9]+|\S")
+_RUN = re.compile(r"\S+")
 _LATIN_WORD = re.compile(r"[A-Za-z0-9]{2,}")
 
 
@@ -49,6 +47,17 @@ def _sentence_bounds(text: str) -> Iterator[tuple[int, int]]:
     yield start, len(text)
 
 
+def _find_words(text: str, start: int, end: int) -> TextSentence:
+    found = [(m.group(), *m.span()) for m in _LATIN_COLUMN.finditer(text, start, end)]
+    return TextSentence(*zip(*found)) if found else TextSentence((), (), ())
+
+
+def _find_characters(text: str, start: int, end: int) -> TextSentence:
+    places = [i for m in _RUN.finditer(text, start, end) for i in range(*m.span())]
+    columns = "".join(text[start:end].split())
+    return TextSentence(tuple(columns), tuple(places), tuple(i + 1 for i in places))
+
+
 def split_text(text: str, latin_columns: str = CHARACTERS) -> list[TextSentence]:
     """Cut a text into sentences, and these into columns.
 
@@ -59,10 +68,10 @@ def split_text(text: str, latin_columns: str = CHARACTERS) -> list[TextSentence]
     Example: `split_text("用 CRF。好", WORDS)` is the columns `用 CRF 。` at 0, 2 and 5,
     and `好` at 6.
     """
-    pattern = _COLUMN[latin_columns]
+    find_columns = _find_words if latin_columns == WORDS else _find_characters
     sentences = []
     for start, end in _sentence_bounds(text):
-        found = [(m.group(), *m.span()) for m in pattern.finditer(text, start, end)]
-        if found:
-            sentences.append(TextSentence(*zip(*found)))
+        found = find_columns(text, start, end)
+        if found.columns:
+            sentences.append(found)
     return sentences

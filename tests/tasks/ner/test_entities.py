@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
+import numpy as np
 import pytest
 from seqeval import metrics as seqeval_metrics
 from seqeval.scheme import IOB2, IOBES
 
 from albert.tasks.ner import entities
 from albert.tasks.ner.entities import Counts, Span
-from albert.tasks.ner.tag_schemes import count_illegal, find_scheme
+from albert.tasks.ner.tag_schemes import LabelSet, count_illegal, find_scheme
 
 BIO, BMES, BIOES = map(find_scheme, ("BIO", "BMES", "BIOES"))
 
@@ -136,3 +138,33 @@ def test_table_names_both_readings_and_every_type():
         "all types 50.00 100.00 66.67 1 2 1",
     ]
     assert [row.split()[0] for row in rows[4:]] == ["default", "Method", "X", "all"]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "types", "longest"),
+    [
+        *(("BIO", "AB", 5), ("BIO", "A", 7)),
+        *(("BMES", "AB", 4), ("BMES", "A", 6)),
+        *(("BIOES", "AB", 4), ("BIOES", "A", 6)),
+    ],
+)
+def test_spans_of_ids_are_those_of_seqeval_for_every_sequence(scheme, types, longest):
+    label_set = LabelSet(find_scheme(scheme), tuple(types))
+    labels = label_set.labels
+    reader = entities.SpanReader(labels, label_set.scheme)
+    for length in range(1, longest + 1):
+        paths = np.array(list(itertools.product(range(len(labels)), repeat=length)))
+        found = reader.read(paths, [length] * len(paths))
+        for path, spans in zip(paths, found):
+            tags = [labels[i] for i in path]
+            assert spans == entities.read_strict(tags, label_set.scheme), tags
+
+
+def test_spans_of_ids_end_where_the_sentence_does():
+    label_set = LabelSet(find_scheme("BIO"), ("A",))
+    reader = entities.SpanReader(label_set.labels, label_set.scheme)
+    paths = np.array([[1, 2, 2, 2], [2, 1, 1, 2]])
+    assert reader.read(paths, [2, 4]) == [
+        [("A", 0, 2)],
+        [("A", 1, 2), ("A", 2, 4)],
+    ]
