@@ -195,7 +195,13 @@ def rows_of_flags(document):
 
 
 TABLES = (
-    ("docs/data.md", ("create_pretraining_data.py", "tools/train_vocab.py")),
+    (
+        "docs/data.md",
+        (
+            *("create_pretraining_data.py", "tools/train_vocab.py"),
+            "tools/train_vectors.py",
+        ),
+    ),
     (
         "docs/pretraining.md",
         ("run_pretraining.py", "export_checkpoint.py", "tools/plot_training.py"),
@@ -262,6 +268,7 @@ def test_every_script_has_a_table():
     assert set(SCRIPTS) == {
         *("create_pretraining_data.py", "tools/train_vocab.py", "run_pretraining.py"),
         *("export_checkpoint.py", "tools/plot_training.py", "run_ner.py", BEAM_SCRIPT),
+        "tools/train_vectors.py",
         *NER_TOOLS,
     }
 

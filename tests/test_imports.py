@@ -192,6 +192,7 @@ def test_parts_without_tensorflow(part):
         ("jieba", {"albert/text/word_segmentation.py"}),
         ("rjieba", {"albert/text/word_segmentation.py"}),
         ("tokenizers", {"albert/text/vocab_training.py"}),
+        ("gensim", {"albert/text/vector_training.py"}),
         ("seqeval", {"albert/tasks/ner/entities.py"}),
         ("matplotlib", {"albert/evaluation/plotting.py"}),
         (

@@ -56,6 +56,12 @@ class PretrainingFiles(Settings):
         "model.",
         path=INPUT_FILE,
     )
+    init_vectors: Optional[str] = setting(
+        None,
+        "Vectors for the word embeddings to start from, in the text format of word2vec "
+        "(see tools/train_vectors.py); their width is embedding_size or hidden_size.",
+        path=INPUT_FILE,
+    )
     eval_checkpoint: Optional[str] = setting(
         None,
         "What --do_eval evaluates: a checkpoint, or a folder, of which the newest is "

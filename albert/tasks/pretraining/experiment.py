@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
-from typing import ContextManager, NamedTuple, Optional, Sequence
+import tempfile
+from typing import ContextManager, Optional
 
+import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
@@ -14,21 +17,13 @@ from albert.checkpoints import guard
 from albert.checkpoints import variables as checkpoints
 from albert.checkpoints.best import BEST_FOLDER
 from albert.evaluation.config import HeldOutConfig
-from albert.evaluation.evaluator import CheckpointEvaluator, write_results
+from albert.evaluation.evaluator import write_results
 from albert.evaluation.follow import follow_training
 from albert.evaluation.held_out import (
     HeldOutEvaluation,
     read_history,
     stop_without_gain,
 )
-from albert.modeling.config import EncoderConfig, check_segments
-from albert.modeling.encoder import (
-    EncoderBuilder,
-    load_encoder_config,
-    make_encoder_builder,
-)
-from albert.records.damage import find_readable
-from albert.records.inspection import ExpectedRecords, Inspection, check_records
 from albert.tasks.pretraining.baselines import (
     compare_with_counting,
     labels_are_tokens,
@@ -38,154 +33,50 @@ from albert.tasks.pretraining.config import (
     PretrainingConfig,
     PretrainingFiles,
 )
-from albert.tasks.pretraining.dynamic_masking import DynamicMasking, plan_masking
-from albert.tasks.pretraining.input_shard import InputShard, assign_files
-from albert.tasks.pretraining.objectives import (
-    check_pairs,
-    parse_objectives,
-    parse_schedule,
-)
-from albert.tasks.pretraining.source import RecordSource
-from albert.tasks.pretraining.task import PretrainingTask
-from albert.text.vocabulary import VocabularyId, identify, load_vocabulary
+from albert.tasks.pretraining.run import Run, find_vocabulary_file, make_run
+from albert.tasks.pretraining.vector_start import write_start
+from albert.text.vectors import read_vectors
+from albert.text.vocabulary import load_vocabulary
 from albert.training.cluster import compare
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
-from albert.training.replicas import choose_devices, set_up_devices
-from albert.training.start import Start, check_start, has_ended
+from albert.training.start import Start, check_start, has_ended, outline_model
 from albert.training.stopping import Stopped, StopRequest, run_until_signal
 
 
-def inspect_records(
-    config: PretrainingConfig, files: PretrainingFiles, model: EncoderConfig
-) -> tuple[Inspection, dict]:
-    """Compare all records with the flags; return what they are, and readable ones.
+def _find_start(run: Run, scratch: str) -> Start:
+    """Return where training starts: from vectors, where the flags name them.
 
-    Raises:
-        UserError: a file, the vocabulary or a length does not fit.
+    Args:
+        scratch: a folder that stays until training has ended.
     """
-    given = None
-    if files.vocab_file:
-        given = identify(load_vocabulary(files.vocab_file))
-        guard.check_vocabulary_size(given, model)
-    names = list(dict.fromkeys([*files.train_files, *files.eval_files]))
-    readable = find_readable(names) if config.skip_corrupt_records else {}
-    expected = ExpectedRecords(
-        config.max_seq_length, config.max_predictions_per_seq, model.vocab_size, given
+    parts = (run.task, run.build_encoder)
+    path, output_dir = run.files.init_vectors, run.training.output_dir
+    if path is None or tf.train.latest_checkpoint(output_dir) is not None:
+        return check_start(*parts, run.training, run.replicas)
+    if run.training.init_checkpoint:
+        raise UserError("give one of --init_vectors and --init_checkpoint")
+    vocabulary = find_vocabulary_file(run.files.vocab_file, run.vocabulary)
+    if vocabulary is None:
+        raise UserError("init_vectors needs the records' vocabulary: --vocab_file")
+    prefix = os.path.join(scratch, "vectors.ckpt")
+    write_start(
+        prefix,
+        read_vectors(path, load_vocabulary(vocabulary)),
+        outline_model(*parts).shapes,
+        run.model.initializer_range,
+        run.training.random_seed,
+        path,
     )
-    found = check_records(names, expected, readable, config.skip_corrupt_records)
-    guard.check_length(found.max_seq_length, model)
-    check_segments(model, 2)  # of a sentence pair
-    return found, readable
+    training = dataclasses.replace(run.training, init_checkpoint=prefix)
+    return check_start(*parts, training, run.replicas)
 
 
-def _vocabulary_file(
-    given: Optional[str], vocabulary: Optional[VocabularyId]
-) -> Optional[str]:
-    """Return a file with the vocabulary of the records, if one can be found."""
-    if given or vocabulary is None or not os.path.exists(vocabulary.path):
-        return given
-    same = identify(load_vocabulary(vocabulary.path)).has_tokens_of(vocabulary)
-    return vocabulary.path if same else None
-
-
-class _Run(NamedTuple):
-    """All that a run is made of, once it has been checked."""
-
-    task: PretrainingTask
-    train_data: RecordSource
-    eval_data: RecordSource
-    samples: Sequence[RecordSource]  # each training file, in order
-    build_encoder: EncoderBuilder
-    model: EncoderConfig
-    vocabulary: Optional[VocabularyId]
-    files: PretrainingFiles
-    config: PretrainingConfig
-    training: TrainingConfig
-    held_out: HeldOutConfig
-    replicas: ReplicaConfig
-
-    @property
-    def evaluates(self) -> bool:
-        """Whether evaluation is this machine's work."""
-        return self.replicas.cluster is None or self.replicas.cluster.evaluates
-
-    @property
-    def is_evaluator(self) -> bool:
-        """Whether this machine only evaluates what others train."""
-        return self.replicas.cluster is not None and self.replicas.cluster.is_evaluator
-
-    def make_evaluator(self, max_batches: Optional[int]) -> CheckpointEvaluator:
-        """Return what evaluates checkpoints of the run."""
-        return CheckpointEvaluator(
-            self.task,
-            self.eval_data,
-            self.build_encoder,
-            self.config.eval_batch_size,
-            max_batches=max_batches,
-            replicas=self.replicas,
-        )
-
-
-def _make_sources(
-    files: PretrainingFiles,
-    expected: ExpectedRecords,
-    readable: dict,
-    config: PretrainingConfig,
-    training: TrainingConfig,
-    replicas: ReplicaConfig,
-    masking: Optional[DynamicMasking],
-) -> tuple[RecordSource, RecordSource, list[RecordSource]]:
-    """Return what this machine trains on, what is evaluated on, and each file."""
-    shard = InputShard(files.train_files)
-    cluster = replicas.cluster
-    if cluster is not None and not cluster.is_evaluator:
-        shard = assign_files(files.train_files, cluster.index, cluster.size)
-    train_data = RecordSource(
-        shard.files,
-        expected,
-        config.shuffle_buffer,
-        training.random_seed,
-        readable,
-        config.length_buckets,
-        (shard.index, shard.num_shards),
-        masking,
-    )
-    eval_files = files.eval_files or files.train_files
-    eval_data, *samples = [
-        RecordSource(names, expected, readable=readable)
-        for names in (eval_files, *([name] for name in files.train_files))
-    ]
-    return train_data, eval_data, samples
-
-
-def _plan_masking(
-    config: PretrainingConfig,
-    files: PretrainingFiles,
-    training: TrainingConfig,
-    replicas: ReplicaConfig,
-    found: Inspection,
-) -> Optional[DynamicMasking]:
-    """Return how to draw masks while training; None to keep those of the records."""
-    if not (config.dynamic_masking and config.do_train):
-        return None
-    path = _vocabulary_file(files.vocab_file, found.vocabulary)
-    if path is None:
-        raise UserError("dynamic_masking needs the records' vocabulary: --vocab_file")
-    _, devices = choose_devices(replicas)
-    return plan_masking(
-        load_vocabulary(path),
-        files.train_files,
-        (found.max_seq_length, found.max_predictions_per_seq),
-        config.masked_lm_prob,
-        parse_schedule(config.whole_word_share, "whole_word_share"),
-        training.num_train_steps * training.gradient_accumulation_steps * devices,
-        training.random_seed,
-    )
-
-
-def _prepare_training(run: _Run) -> Optional[Start]:
+def _prepare_training(run: Run, scratch: str) -> Optional[Start]:
     """Check all that training needs, and make the model directory.
+
+    Args:
+        scratch: see `_find_start`.
 
     Returns:
         Where training starts, None for an evaluator.
@@ -201,9 +92,9 @@ def _prepare_training(run: _Run) -> Optional[Start]:
     guard.check_same_model(output_dir, run.model, run.vocabulary)
     if run.is_evaluator:
         return None
-    start = check_start(run.task, run.build_encoder, run.training, run.replicas)
+    start = _find_start(run, scratch)
     if cluster is None or cluster.is_chief:
-        vocabulary_file = _vocabulary_file(run.files.vocab_file, run.vocabulary)
+        vocabulary_file = find_vocabulary_file(run.files.vocab_file, run.vocabulary)
         guard.prepare(output_dir, run.model, run.vocabulary, vocabulary_file)
     if run.replicas.num_machines > 1 and not has_ended(run.training):
         names = run.files.train_files
@@ -218,7 +109,7 @@ def _prepare_training(run: _Run) -> Optional[Start]:
     return start
 
 
-def _watch_held_out(run: _Run, stop: StopRequest) -> Optional[HeldOutEvaluation]:
+def _watch_held_out(run: Run, stop: StopRequest) -> Optional[HeldOutEvaluation]:
     """Return what evaluates while training runs, None where nobody here does."""
     if run.held_out.eval_every_steps is None or not run.evaluates:
         return None
@@ -232,7 +123,7 @@ def _watch_held_out(run: _Run, stop: StopRequest) -> Optional[HeldOutEvaluation]
     )
 
 
-def _train(run: _Run, start: Optional[Start]) -> Optional[Stopped]:
+def _train(run: Run, start: Optional[Start]) -> Optional[Stopped]:
     """Train, or evaluate what others train, as TF_CONFIG says.
 
     Returns:
@@ -271,7 +162,7 @@ def _train(run: _Run, start: Optional[Start]) -> Optional[Stopped]:
     return run_until_signal(work, stop, last_step, output_dir)
 
 
-def _evaluate(run: _Run) -> None:
+def _evaluate(run: Run) -> None:
     """Evaluate a checkpoint, log the results and write `eval_results.txt`."""
     files, output_dir = run.files, run.training.output_dir
     # Not before training, which may make it: the best, the newest.
@@ -310,43 +201,6 @@ def _evaluate(run: _Run) -> None:
     logging.info("Written to %s", path)
 
 
-def _make_run(
-    config: PretrainingConfig,
-    files: PretrainingFiles,
-    training: TrainingConfig,
-    held_out: HeldOutConfig,
-    replicas: ReplicaConfig,
-) -> _Run:
-    """Make the devices, look at all inputs, and return what the run is made of."""
-    training = checkpoints.resolve_init(training)
-    model = load_encoder_config(files.config_file, "bert_config_file")
-    set_up_devices(replicas, join=config.do_train and not has_ended(training))
-    found, readable = inspect_records(config, files, model)
-    objectives = parse_objectives(config.objectives)
-    check_pairs(objectives, (*files.train_files, *files.eval_files))
-    lengths = (found.max_seq_length, found.max_predictions_per_seq)
-    expected = ExpectedRecords(*lengths, model.vocab_size)
-    masking = _plan_masking(config, files, training, replicas, found)
-    return _Run(
-        PretrainingTask(
-            model,
-            *lengths,
-            config.length_buckets,
-            objectives,
-            training.num_train_steps,
-        ),
-        *_make_sources(files, expected, readable, config, training, replicas, masking),
-        make_encoder_builder(model),
-        model,
-        found.vocabulary,
-        files,
-        config,
-        training,
-        held_out,
-        replicas,
-    )
-
-
 def _hold_output(
     config: PretrainingConfig, training: TrainingConfig, replicas: ReplicaConfig
 ) -> ContextManager[None]:
@@ -361,10 +215,11 @@ def _hold_output(
     return hold_folder(training.output_dir)
 
 
-def _work(run: _Run) -> Optional[Stopped]:
+def _work(run: Run) -> Optional[Stopped]:
     """Train and evaluate as asked; return how a signal ended training, else None."""
     if run.config.do_train:
-        stopped = _train(run, _prepare_training(run))
+        with tempfile.TemporaryDirectory(prefix="albert-start-") as scratch:
+            stopped = _train(run, _prepare_training(run, scratch))
         if stopped is not None:
             return stopped
     if run.config.do_eval and run.evaluates:
@@ -392,4 +247,4 @@ def run_experiment(
     if held_out.eval_every_steps is not None and not files.eval_files:
         raise UserError("eval_every_steps needs held-out records: --eval_input_file")
     with _hold_output(config, training, replicas):
-        return _work(_make_run(config, files, training, held_out, replicas))
+        return _work(make_run(config, files, training, held_out, replicas))
