@@ -20,6 +20,11 @@ class NerConfig(ModelSettings):
         "sequences only, or softmax, an independent softmax for each token.",
         choices=HEADS,
     )
+    ngram_features: bool = setting(
+        False,
+        "Add to the scores of the encoder weights of the n-grams around each token, as "
+        "a linear CRF has them.",
+    )
     max_seq_length: int = setting_of(
         ModelSettings,
         "max_seq_length",

@@ -7,6 +7,7 @@ scores are joined and decoded as one, so a long sentence is decoded like a short
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import defaultdict
 from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional
 
@@ -14,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.modeling import crf, heads
+from albert.modeling import crf, heads, ngrams
 from albert.modeling.config import EncoderConfig
 from albert.tasks.finetuning_task import FineTuningTask, Report
 from albert.tasks.ner.config import NerConfig
@@ -89,7 +90,7 @@ class NerTask(FineTuningTask):
     unit = "sentences"
     suffixes = SUFFIXES
     settings_class = NerConfig
-    fixed_settings = ("head", "do_lower_case")
+    fixed_settings = ("head", "do_lower_case", "ngram_features")
     table_name = "entity_scores"
     logged_metrics = ("eval_f", "eval_precision", "eval_recall", "loss")
     best_metric = Metric("eval_f", higher_is_better=True)
@@ -183,15 +184,22 @@ class NerTask(FineTuningTask):
             tf.zeros_like(features["input_ids"]),
             training=mode == TRAIN,
         )
+        num_labels = len(self._label_set.labels)
+        scored = functools.partial(
+            gather_scored_tokens,
+            offset=features["offset"],
+            max_length=tf.reduce_max(lengths),
+        )
         emissions = heads.token_label_logits(
-            gather_scored_tokens(
-                encoded.sequence, features["offset"], tf.reduce_max(lengths)
-            ),
-            len(self._label_set.labels),
+            scored(encoded.sequence),
+            num_labels,
             self.encoder.initializer_range,
             self.settings.dropout_prob,
             training=mode == TRAIN,
         )
+        if self.settings.ngram_features:
+            inputs = (features["input_ids"], features["input_mask"])
+            emissions += scored(ngrams.ngram_scores(*inputs, num_labels))
         predictions = {
             "emissions": emissions,
             "length": lengths,

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from albert.base.errors import UserError
+from albert.modeling import ngrams
 from albert.tasks.ner import task as ner
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.conll import ConllFile, Sentence
@@ -273,3 +274,29 @@ def test_scores_are_those_of_the_decoded_tags():
 def test_wrong_settings_are_refused(settings, message):
     with pytest.raises(UserError, match=message):
         NerConfig(**settings)
+
+
+def test_ngram_weights_add_to_the_scores_of_the_tokens_that_are_scored():
+    """Windows of 8 tokens, so that some are scored from an offset on."""
+    sentences = [_sentence(15, seed=3)]
+    plain, _ = _task(sentences, max_seq_length=8)
+    task, source = _task(sentences, max_seq_length=8, ngram_features=True)
+    with tf.Graph().as_default(), v1.Session() as session:
+        batch = v1.data.make_one_shot_iterator(source.read(PREDICT, 8)).get_next()
+        batch = {k: tf.constant(v) for k, v in session.run(batch).items()}
+        with v1.variable_scope("", reuse=v1.AUTO_REUSE):
+            scores = task.build(batch, PREDICT, _blind_encoder).predictions
+            without = plain.build(batch, PREDICT, _blind_encoder).predictions
+        rows = ngrams.ngram_rows(batch["input_ids"], batch["input_mask"])
+        session.run(v1.global_variables_initializer())
+        (weights,) = [v for v in v1.trainable_variables() if "ngrams" in v.name]
+        table = np.random.default_rng(1).normal(size=weights.shape)
+        weights.load(table.astype(np.float32), session)
+        found, before, rows, batch = session.run(
+            [scores["emissions"], without["emissions"], rows, batch]
+        )
+    assert batch["offset"].max() > 1
+    for window, (start, count) in enumerate(zip(batch["offset"], batch["length"])):
+        wanted = table[rows[window, start : start + count]].sum(axis=1)
+        gained = (found - before)[window, :count]
+        np.testing.assert_allclose(gained, wanted, atol=1e-4)

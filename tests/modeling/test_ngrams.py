@@ -1,0 +1,67 @@
+"""N-gram scores against a table that is looked up token by token."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from albert.modeling.ngrams import NUM_ROWS, TEMPLATES, ngram_rows, ngram_scores
+
+v1 = tf.compat.v1
+
+
+def hash_of(number, ids):
+    value = number + 1
+    for token in ids:
+        value = (value * 1_000_003 + token + 1) % (2**31 - 1)
+    return value % NUM_ROWS
+
+
+def reference_rows(tokens):
+    """The rows of one example without padding, [its tokens, templates]."""
+    at = dict(enumerate(tokens))
+    return [
+        [
+            hash_of(number, [at.get(place + offset, 0) for offset in template])
+            for number, template in enumerate(TEMPLATES)
+        ]
+        for place in range(len(tokens))
+    ]
+
+
+def make_batch():
+    rng = np.random.RandomState(2)
+    mask = (np.arange(7) < np.array([[7], [3], [1]])).astype(np.int32)
+    return rng.randint(1, 20_000, (3, 7)).astype(np.int32), mask
+
+
+def test_rows_are_hashes_of_what_stands_around_a_token():
+    ids, mask = make_batch()
+    with tf.Graph().as_default(), v1.Session() as session:
+        rows = session.run(ngram_rows(tf.constant(ids), tf.constant(mask)))
+    for row, tokens, used in zip(rows, ids, mask.sum(axis=1)):
+        assert row[:used].tolist() == reference_rows(tokens[:used].tolist())
+
+
+def test_a_trigram_is_seen_wherever_it_stands_and_its_order_counts():
+    ids = np.array([[1, 2, 3, 9, 9, 1, 2, 3, 9, 3, 2, 1]], np.int32)
+    with tf.Graph().as_default(), v1.Session() as session:
+        found = ngram_rows(tf.constant(ids), tf.ones_like(tf.constant(ids)))
+        rows = session.run(found)[0]
+    column = TEMPLATES.index((-1, 0, 1))
+    assert rows[1, column] == rows[6, column] != rows[10, column]
+
+
+def test_scores_are_sums_of_rows_and_zero_at_first():
+    ids, mask = make_batch()
+    with tf.Graph().as_default(), v1.Session() as session:
+        scores = ngram_scores(tf.constant(ids), tf.constant(mask), 4)
+        session.run(v1.global_variables_initializer())
+        assert not session.run(scores).any()
+        (variable,) = v1.trainable_variables()
+        assert variable.op.name == "ngrams/weights"
+        table = np.random.RandomState(3).normal(size=(NUM_ROWS, 4)).astype(np.float32)
+        variable.load(table, session)
+        found = session.run(scores)
+    wanted = table[np.array(reference_rows(ids[0].tolist()))].sum(axis=1)
+    np.testing.assert_allclose(found[0], wanted, atol=1e-5)
