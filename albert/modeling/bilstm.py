@@ -50,6 +50,33 @@ def lstm(x: tf.Tensor, units: int, stddev: float) -> tf.Tensor:
     ).h
 
 
+def both_ways(sequence: tf.Tensor, input_mask: tf.Tensor, stddev: float) -> tf.Tensor:
+    """Run an LSTM from each end; padding stays behind the tokens.
+
+    Args:
+        sequence: float32, [B, T, H], H even.
+        input_mask: int32, [B, T]; 1 for tokens, then 0 for padding.
+        stddev: of the kernels' initialiser.
+
+    Returns:
+        float32, [B, T, H], half of it from each LSTM. Variables
+        `{forward,backward}/{kernel,bias}`.
+    """
+    width = sequence.shape[-1]
+    lengths = tf.reduce_sum(input_mask, axis=1)
+
+    def run(sequence: tf.Tensor, scope: str) -> tf.Tensor:
+        with v1.variable_scope(scope):
+            by_time = tf.transpose(sequence, [1, 0, 2])
+            return tf.transpose(lstm(by_time, width // 2, stddev), [1, 0, 2])
+
+    forward = run(sequence, "forward")
+    backward = run(tf.reverse_sequence(sequence, lengths, seq_axis=1), "backward")
+    backward = tf.reverse_sequence(backward, lengths, seq_axis=1)
+    both = tf.concat([forward, backward], axis=2)
+    return tf.reshape(both, [tf.shape(both)[0], tf.shape(both)[1], width])
+
+
 class BilstmBlocks(Blocks):
     """Layers of two LSTMs side by side, and a residual around them.
 
@@ -69,21 +96,10 @@ class BilstmBlocks(Blocks):
         """See `Blocks.apply`; recurrence is computed in float32, at all positions."""
         width = self.config.hidden_size
         sequence = tf.cast(self.by_example(x), tf.float32)
-        lengths = tf.reduce_sum(self.input_mask, axis=1)
         stddev = self.config.kernel_range(width + width // 2)
-
-        def run(sequence: tf.Tensor, scope: str) -> tf.Tensor:
-            with v1.variable_scope(scope):
-                by_time = tf.transpose(sequence, [1, 0, 2])
-                return tf.transpose(lstm(by_time, width // 2, stddev), [1, 0, 2])
-
         with v1.variable_scope(f"layer_{index}"):
-            forward = run(sequence, "forward")
-            # Only the tokens turn around: padding stays behind them.
-            turned = tf.reverse_sequence(sequence, lengths, seq_axis=1)
-            backward = run(turned, "backward")
-            backward = tf.reverse_sequence(backward, lengths, seq_axis=1)
-        both = tf.reshape(tf.concat([forward, backward], axis=2), [-1, width])
+            both = both_ways(sequence, self.input_mask, stddev)
+        both = tf.reshape(both, [-1, width])
         output = x + tf.cast(self.drop(both), x.dtype)
         return self.pick(output, positions)
 

@@ -8,6 +8,7 @@ from albert.base.settings import setting, setting_of
 from albert.tasks.finetuning_config import ModelSettings
 
 HEADS = ("crf", "softmax")
+CONTEXT_KINDS = ("none", "bilstm", "transformer")  # see `albert.modeling.context`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +20,12 @@ class NerConfig(ModelSettings):
         "What chooses the labels: crf, a conditional random field that gives legal "
         "sequences only, or softmax, an independent softmax for each token.",
         choices=HEADS,
+    )
+    context: str = setting(
+        "none",
+        "A layer between encoder and head: none, bilstm (two LSTMs, one from each end) "
+        "or transformer.",
+        choices=CONTEXT_KINDS,
     )
     ngram_features: bool = setting(
         False,

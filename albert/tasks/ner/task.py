@@ -17,6 +17,7 @@ import tensorflow as tf
 from albert.base.errors import UserError
 from albert.modeling import crf, heads, ngrams
 from albert.modeling.config import EncoderConfig
+from albert.modeling.context import add_context
 from albert.tasks.finetuning_task import FineTuningTask, Report
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.conll import (
@@ -90,7 +91,7 @@ class NerTask(FineTuningTask):
     unit = "sentences"
     suffixes = SUFFIXES
     settings_class = NerConfig
-    fixed_settings = ("head", "do_lower_case", "ngram_features")
+    fixed_settings = ("head", "do_lower_case", "context", "ngram_features")
     table_name = "entity_scores"
     logged_metrics = ("eval_f", "eval_precision", "eval_recall", "loss")
     best_metric = Metric("eval_f", higher_is_better=True)
@@ -190,8 +191,15 @@ class NerTask(FineTuningTask):
             offset=features["offset"],
             max_length=tf.reduce_max(lengths),
         )
+        sequence = add_context(
+            self.settings.context,
+            encoded.sequence,
+            features["input_mask"],
+            self.settings.dropout_prob,
+            training=mode == TRAIN,
+        )
         emissions = heads.token_label_logits(
-            scored(encoded.sequence),
+            scored(sequence),
             num_labels,
             self.encoder.initializer_range,
             self.settings.dropout_prob,
