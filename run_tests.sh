@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
-# Set up, then check the style and run the tests. Arguments go to pytest.
+# Set up, then check the style and run the tests, two at a time. With --fast only those
+# that start no process and train no model. Other arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./setup_env.sh
 set_up test,rjieba,vocab
 ruff check .
 ruff format --check .
-python3 -m pytest "$@"
+
+[ "${1-}" != --fast ] || { shift; set -- -m "not slow" "$@"; }
+python3 -m pytest -n "${TEST_PROCESSES:-2}" "$@"

@@ -36,6 +36,7 @@ setuptools.setup(
         "plot": ["matplotlib>=3.6,<4"],
         "test": [
             "pytest>=7,<10",
+            "pytest-xdist>=3,<4",
             "ruff>=0.17,<0.18",
             "tokenizers>=0.13.3,<1",
             "gensim>=4.3,<5",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import signal
+import subprocess
 
 import pytest
 
@@ -36,3 +38,18 @@ def shared() -> pathlib.Path:
     if not path.is_dir():
         pytest.skip("third-party data: no folder ../shared beside the checkout")
     return path
+
+
+@pytest.fixture(autouse=True)
+def _only_slow_tests_start_processes_and_train(request, monkeypatch):
+    """Hold `bash run_tests.sh --fast` to what it promises."""
+    if request.node.get_closest_marker("slow"):
+        return
+
+    def refuse(*_, **__):
+        pytest.fail("mark this test slow: it starts a process or trains a model")
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", refuse)
+    with contextlib.suppress(ImportError):
+        monkeypatch.setattr("tensorflow.estimator.Estimator.train", refuse)

@@ -65,6 +65,7 @@ def script(tmp_path, repo):
     return run
 
 
+@pytest.mark.slow
 def test_defaults_are_those_of_the_config_and_of_the_script(script):
     status, output, _ = script("--input_file=a.txt", "--to=m")
     values, given = output.splitlines()
@@ -73,6 +74,7 @@ def test_defaults_are_those_of_the_config_and_of_the_script(script):
     assert status == 0
 
 
+@pytest.mark.slow
 def test_values_come_from_the_flags(script):
     _, output, errors = script(
         *("--input_file=?.txt", "--to=m", "--vocab=a.txt", "--data=.", "--steps=3"),
@@ -84,11 +86,13 @@ def test_values_come_from_the_flags(script):
     )
 
 
+@pytest.mark.slow
 def test_names_that_a_shell_left_over_are_input_files(script):
     _, output, _ = script("--input_file=a.txt", "b.txt", "--to=m")
     assert output.startswith("('a.txt', 'b.txt')|m|")
 
 
+@pytest.mark.slow
 def test_a_tilde_is_the_home_folder(script, tmp_path):
     arguments = ["--input_file=~/a.txt,~/b*", "--to=~/new", "--vocab=~/a.txt"]
     _, output, errors = script(*arguments, "--data=~", home=tmp_path)
@@ -97,6 +101,7 @@ def test_a_tilde_is_the_home_folder(script, tmp_path):
     assert output.startswith(f"('{h}/a.txt', '{h}/b.txt')|{h}/new|{h}/a.txt|{h}|")
 
 
+@pytest.mark.slow
 def test_help_succeeds_and_shows_the_flags(script):
     status, output, errors = script("--help")
     assert (status, errors) == (0, "")
@@ -107,11 +112,13 @@ def test_help_succeeds_and_shows_the_flags(script):
     assert "--seed" not in output
 
 
+@pytest.mark.slow
 def test_a_required_flag_that_is_left_out_is_named(script):
     assert script("--to=m")[2] == "error: --input_file must be given\n"
     assert script("--input_file=a.txt")[2] == "error: --to must be given\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -145,6 +152,7 @@ def test_wrong_flags_are_one_line(script, arguments, message):
     assert errors.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf8_are_one_line(script, tmp_path):
     (tmp_path / "caf\udce9.txt").write_text("")
     for arguments in (["--input_file=caf*"], ["--input_file=a.txt", b"caf\xe9.txt"]):
@@ -155,6 +163,7 @@ def test_names_that_are_not_utf8_are_one_line(script, tmp_path):
         )
 
 
+@pytest.mark.slow
 def test_a_name_found_in_a_folder_that_is_not_utf8_is_one_line(script, tmp_path):
     """As a split of a data folder, which no flag names."""
     (tmp_path / "script.py").write_text(

@@ -51,6 +51,7 @@ def owner(repo, tmp_path):
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_second_run_is_told_who_works_there(owner):
     process, folder = owner()
     host = re.escape(os.uname().nodename)
@@ -62,6 +63,7 @@ def test_a_second_run_is_told_who_works_there(owner):
     assert os.listdir(folder) == [".lock"]  # the owner's
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["with a worker"]])
 def test_an_owner_that_was_killed_holds_nothing(owner, more):
     process, folder = owner(*more)

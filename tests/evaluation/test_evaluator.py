@@ -53,6 +53,7 @@ def hand_mean(golden, name, weighted):
     return total / weight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 4, 6, 18])
 def test_means_are_over_examples_whatever_the_batch(golden, batch_size):
     # 18 examples in batches of 4 end with a smaller one, which must not weigh more.

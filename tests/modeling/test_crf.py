@@ -203,6 +203,7 @@ def _decode_each(emissions, lengths, transitions, legal):
     return paths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("longest", [1, 2, 9])
 @pytest.mark.parametrize("ties", [False, True])
 def test_viterbi_in_the_graph_takes_the_paths_of_numpy(longest, ties):

@@ -166,6 +166,7 @@ def test_what_layers_do_not_share_is_named_by_layer(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("sharing", ["attention", "none"])
 def test_unshared_layers_with_equal_values_give_the_recorded_output(

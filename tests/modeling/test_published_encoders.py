@@ -122,6 +122,7 @@ def _outputs(config, values, ids):
         return session.run((encoded.sequence, encoded.pooled, logits))
 
 
+@pytest.mark.slow
 def test_bert_is_albert_zh_with_unshared_layers_and_no_projection():
     config = BertConfig(**SIZES)
     rng = np.random.default_rng(5)

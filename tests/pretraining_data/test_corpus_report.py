@@ -76,6 +76,7 @@ def test_sentences_too_long_for_an_instance_are_counted(tmp_path):
     assert "2 sentences are longer than an instance and would be truncated" in lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text_field", [None, "text"])
 def test_progress_on_gzip_ends_at_the_size_of_the_files(
     tmp_path, monkeypatch, text_field
@@ -102,6 +103,7 @@ def test_progress_on_gzip_ends_at_the_size_of_the_files(
     assert 0.9 * total < sum(steps) <= total
 
 
+@pytest.mark.slow
 def test_check_only_reports_and_writes_nothing(repo, testdata, tmp_path):
     own = testdata / "pretraining_data"
     done = subprocess.run(

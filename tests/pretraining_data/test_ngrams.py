@@ -142,6 +142,7 @@ def test_shares_of_whole_words_are_those_of_the_rule():
     assert model[1] / sum(model.values()) > SHARES[1] + 0.03  # the cut is seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_shards", [1, 3])
 def test_shares_in_the_metadata_are_those_of_the_paper_but_for_the_cut(
     testdata, tmp_path, num_shards

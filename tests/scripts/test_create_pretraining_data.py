@@ -46,6 +46,7 @@ def list_flags(own, output, *more):
     ]
 
 
+@pytest.mark.slow
 def test_flags_have_the_names_and_defaults_of_the_original(repo):
     """And TensorFlow, which takes seconds to load, is not loaded."""
     code = (
@@ -93,6 +94,7 @@ def test_flags_have_the_names_and_defaults_of_the_original(repo):
     assert {k: v for k, v in defaults.items() if k not in original} == new
 
 
+@pytest.mark.slow
 def test_the_readme_command_on_a_recorded_case(repo, own, tmp_path):
     """The flags of the published experiment, but for lower-casing and the passes."""
     case = load_cases(own)["abstracts_wwm_512"]
@@ -118,6 +120,7 @@ def test_the_readme_command_on_a_recorded_case(repo, own, tmp_path):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_files_that_the_shell_expands_are_input_files(repo, own, tmp_path):
     case = load_cases(own)["two_inputs_three_outputs"]
     for name in case["input"]:
@@ -158,6 +161,7 @@ def write_bad_files(folder):
     os.mkfifo(folder / "pipe")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -217,6 +221,7 @@ def test_wrong_input_is_one_line_and_leaves_nothing(
     assert os.listdir(tmp_path / "out") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flag", ["input_file", "output_file", "vocab_file"])
 def test_a_flag_that_is_needed_is_named(repo, own, tmp_path, flag):
     arguments = list_flags(own, tmp_path / "x")
@@ -226,6 +231,7 @@ def test_a_flag_that_is_needed_is_named(repo, own, tmp_path, flag):
     assert re.fullmatch(f"error: .*--{flag}.*\n", done.stderr)
 
 
+@pytest.mark.slow
 def test_a_number_of_predictions_is_refused_before_any_input_is_read(
     repo, own, tmp_path
 ):
@@ -241,6 +247,7 @@ def test_a_number_of_predictions_is_refused_before_any_input_is_read(
     assert len(read_records(tmp_path / "x")[0]["masked_lm_ids"]) == 20
 
 
+@pytest.mark.slow
 def test_another_number_of_shards_replaces_the_older_run_and_says_so(
     repo, own, tmp_path
 ):
@@ -255,6 +262,7 @@ def test_another_number_of_shards_replaces_the_older_run_and_says_so(
     )
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_removed_and_named(repo, own, tmp_path):
     dead = subprocess.Popen(["true"])
     dead.wait()
@@ -266,6 +274,7 @@ def test_what_a_killed_run_left_is_removed_and_named(repo, own, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["x.tfrecord", "x.tfrecord.json"]
 
 
+@pytest.mark.slow
 def test_two_runs_do_not_make_the_same_output_at_once(repo, own, tmp_path):
     output = tmp_path / "x.tfrecord"
     with hold_lock(f"{output}.lock", "here"):
@@ -280,12 +289,14 @@ def test_two_runs_do_not_make_the_same_output_at_once(repo, own, tmp_path):
     assert sorted(os.listdir(tmp_path)) == [output.name, f"{output.name}.json"]
 
 
+@pytest.mark.slow
 def test_text_is_shown_under_any_locale(repo, own, tmp_path):
     flags = list_flags(own, tmp_path / "x")
     done = run(repo, *flags, env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_leaves_nothing(repo, own, tmp_path):
     def limit_files():
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -298,6 +309,7 @@ def test_a_disk_that_fills_up_leaves_nothing(repo, own, tmp_path):
 
 
 # After Ctrl-C a process dies of it, so that a shell ends its loop too, and sees 130.
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", -2)])
 def test_a_run_that_is_stopped_leaves_nothing(repo, own, tmp_path, name, status):
     flags = list_flags(own, tmp_path / "x.tfrecord", "--dupe_factor=2000")

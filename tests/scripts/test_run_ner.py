@@ -183,6 +183,7 @@ def test_best_folder_is_a_model_directory_of_its_own(model, files, repo):
     assert read_results(best / name) == read_results(model[0] / name)
 
 
+@pytest.mark.slow
 def test_sigterm_leaves_a_checkpoint_and_the_command_that_resumes(repo, files):
     output = files / "stopped"
     command = [sys.executable, "run_ner.py", *arguments_of(files, output)]

@@ -60,6 +60,7 @@ def test_a_file_that_is_no_dictionary_is_refused(tmp_path, text, message):
         read_user_dictionary(str(path), True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("segmenter", SEGMENTERS)
 @pytest.mark.parametrize("frequency", [None, 1000])
 def test_an_added_word_is_cut_as_one(segmenter, frequency):
@@ -107,6 +108,7 @@ def mask_term(testdata, tmp_path, words, term, segmenter, num_workers):
         yield from count_masked(path, term)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
 @pytest.mark.parametrize("segmenter", SEGMENTERS)
 def test_a_term_is_masked_as_one_word(testdata, tmp_path, segmenter, num_workers):
@@ -117,6 +119,7 @@ def test_a_term_is_masked_as_one_word(testdata, tmp_path, segmenter, num_workers
     assert {2, 4} <= set(mask_term(testdata, tmp_path, None, *arguments))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("segmenter", SEGMENTERS)
 def test_a_term_of_the_lexicon_is_masked_as_one_word(
     shared, testdata, tmp_path, segmenter

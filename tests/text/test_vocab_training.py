@@ -209,6 +209,7 @@ def test_both_cases_hold_both_and_count_no_word_twice(tmp_path):
     assert "鼩" not in train(tmp_path, "鼩", both_cases=True, vocab_size=size)[0]
 
 
+@pytest.mark.slow
 def test_the_same_corpus_gives_the_same_vocabulary_in_another_process(repo, tmp_path):
     text = "\n".join(f"ab{n:x} {n * 7:x}Z{n % 13:x} 模型" for n in range(300))
     corpus = write(tmp_path / "corpus.txt", text)
@@ -262,6 +263,7 @@ def test_config_refuses_numbers_below_one(field):
         VocabTrainingConfig(**{field: 0})
 
 
+@pytest.mark.slow
 def test_script_writes_the_vocabulary_and_prints_its_coverage(repo, tmp_path):
     for name in ("a.txt", "b.txt"):
         write(tmp_path / name, "卷积神经网络 CNN\r\n\r\n" * 4)
@@ -283,6 +285,7 @@ def test_script_writes_the_vocabulary_and_prints_its_coverage(repo, tmp_path):
     assert "72 characters, 0 become [UNK] (0.0000%)" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -128,6 +128,7 @@ def read_examples(names, shard, count, config_file):
     return [batch["input_ids"][0].tobytes() for batch in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [[12], [6, 6], [4, 2, 2, 4], [6, 12, 6, 12, 12, 12]])
 @pytest.mark.parametrize("machines", [1, 2, 3])
 def test_machines_see_each_record_once_an_epoch(tmp_path, sizes, machines):

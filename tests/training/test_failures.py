@@ -67,6 +67,7 @@ def run(settings, task, **arguments):
     return training.train(task, task, None, settings, replicas, **arguments)
 
 
+@pytest.mark.slow
 def test_a_model_directory_that_is_lost_in_training_is_one_line(tmp_path):
     folder = tmp_path / "model"
 
@@ -85,6 +86,7 @@ def test_a_model_directory_that_is_lost_in_training_is_one_line(tmp_path):
     assert kept.get_tensor("global_step") == 2
 
 
+@pytest.mark.slow
 def test_an_input_that_ends_is_no_success(tmp_path):
     task = LineTask()
     data = LineTask()
@@ -93,6 +95,7 @@ def test_an_input_that_ends_is_no_success(tmp_path):
         run(config(tmp_path / "model"), task)
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_is_removed(tmp_path):
     folder = tmp_path / "model"
     left = folder / "model.ckpt-2_temp"

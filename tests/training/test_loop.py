@@ -80,12 +80,14 @@ def _hear_the_log(caplog):
     logging.getLogger("absl").propagate = True
 
 
+@pytest.mark.slow
 def test_every_checkpoint_is_reported_once_with_its_step(config):
     seen = []
     assert run(config(), on_checkpoint=lambda p, s: seen.append((p[-12:], s))) == 6
     assert seen == [("model.ckpt-2", 2), ("model.ckpt-4", 4), ("model.ckpt-6", 6)]
 
 
+@pytest.mark.slow
 def test_log_and_event_file_hold_losses_rate_and_speed(config, caplog):
     run(config())
     lines = log_lines(caplog)
@@ -103,12 +105,14 @@ def test_log_and_event_file_hold_losses_rate_and_speed(config, caplog):
         assert (tag, 6) in tags
 
 
+@pytest.mark.slow
 def test_first_loss_is_that_of_the_first_batch(config, caplog):
     run(config(num_train_steps=1))
     # x is 1 and 2, w is 1: the mean of (1 - 3)^2 and (2 - 6)^2 is 10.
     assert "loss 10," in log_lines(caplog)
 
 
+@pytest.mark.slow
 def test_a_second_run_resumes_and_says_from_where(config, caplog):
     run(config(num_train_steps=4))
     caplog.clear()
@@ -120,6 +124,7 @@ def test_a_second_run_resumes_and_says_from_where(config, caplog):
     assert "Step 4 of 6" not in lines
 
 
+@pytest.mark.slow
 def test_a_run_that_is_done_says_what_to_change(config, caplog):
     run(config(num_train_steps=4))
     caplog.clear()
@@ -127,6 +132,7 @@ def test_a_run_that_is_done_says_what_to_change(config, caplog):
     assert "raise num_train_steps" in log_lines(caplog)
 
 
+@pytest.mark.slow
 def test_interrupted_and_uninterrupted_runs_end_alike(config, tmp_path):
     whole = config(output_dir=str(tmp_path / "whole"))
     halves = config(output_dir=str(tmp_path / "halves"))
@@ -151,6 +157,7 @@ def test_interrupted_and_uninterrupted_runs_end_alike(config, tmp_path):
     np.testing.assert_allclose(values[0], values[1], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_sizes", [(2, 2), (2, 4)])
 def test_a_resumed_run_goes_on_with_the_next_examples(config, caplog, batch_sizes):
     first, second = batch_sizes
@@ -164,6 +171,7 @@ def test_a_resumed_run_goes_on_with_the_next_examples(config, caplog, batch_size
     assert f"Step 5 of 5: loss {wanted:.4g}," in log_lines(caplog)
 
 
+@pytest.mark.slow
 def test_a_stop_saves_the_step_it_ends_with(config):
     stop = StopRequest()
     task = LineTask()
@@ -186,6 +194,7 @@ def test_a_stop_saves_the_step_it_ends_with(config):
     assert tf.train.latest_checkpoint(steps.output_dir).endswith(f"model.ckpt-{end}")
 
 
+@pytest.mark.slow
 def test_checkpoints_lie_at_multiples_whatever_step_a_run_resumes_from(config):
     seen = []
     run(config(num_train_steps=3, save_checkpoints_steps=4))
@@ -196,6 +205,7 @@ def test_checkpoints_lie_at_multiples_whatever_step_a_run_resumes_from(config):
     assert seen == [3, 4, 6, 8, 12, 13]  # 3 is told again
 
 
+@pytest.mark.slow
 def test_a_callback_that_asks_to_stop_ends_training_with_its_checkpoint(config):
     stop = StopRequest()
     end = run(config(), stop=stop, on_checkpoint=lambda path, step: stop.ask("early"))
@@ -210,6 +220,7 @@ def test_a_run_asked_to_stop_before_it_began_does_nothing(config, tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_names_the_step_and_the_last_good_checkpoint(config):
     # Two numbers a step: the fifth and sixth, in step 3, are the first bad ones.
     pattern = rf"at step 3: {NOT_FINITE} \(first at line/w\).*model.ckpt-2"
@@ -221,6 +232,7 @@ def test_a_loss_that_is_not_finite_names_the_step_and_the_last_good_checkpoint(c
     assert np.isfinite(tf.train.load_checkpoint(newest).get_tensor("line/w")).all()
 
 
+@pytest.mark.slow
 def test_init_checkpoint_is_read_and_listed(config, tmp_path, caplog):
     first = config(output_dir=str(tmp_path / "first"))
     run(first)
@@ -245,6 +257,7 @@ def test_init_checkpoint_of_another_model_is_an_error(config, testdata):
         run(config(init_checkpoint=other))
 
 
+@pytest.mark.slow
 def test_starting_anew_from_what_would_be_moved_away_is_refused(config, tmp_path):
     run(config())
     (tmp_path / "model/checkpoint").unlink()  # so that training starts anew
@@ -297,6 +310,7 @@ def test_a_rate_made_for_a_larger_batch_is_warned_of(
         assert f"it is {scaled} here" in advice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_float16_on_a_cpu_is_warned_of(config, caplog, precision):
     settings = config(precision=precision, num_train_steps=1)
@@ -304,6 +318,7 @@ def test_float16_on_a_cpu_is_warned_of(config, caplog, precision):
     assert ("step can take minutes" in log_lines(caplog)) == (precision == "float16")
 
 
+@pytest.mark.slow
 def test_the_warning_is_in_the_log(config, caplog):
     run(config(optimizer="lamb", num_train_steps=1))
     assert "belongs to a batch of 4,096" in log_lines(caplog)

@@ -84,6 +84,7 @@ def test_lower_layers_learn_slower(sharing, name, factor):
     assert factor_of(name, rules) == pytest.approx(factor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_architecture_has_a_factor_for_each_variable(architecture):
     """Of the lowest to the highest: embeddings, layers, pooler, head."""

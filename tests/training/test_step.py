@@ -75,6 +75,7 @@ def slot_values(slot):
     return {v.op.name[: -len(ending)]: v for v in slots}
 
 
+@pytest.mark.slow
 def test_losses_and_every_gradient_equal_the_recorded_ones(layout):
     """The first mean of gradients is a tenth of the gradient, where nothing is cut."""
     settings = config(optimizer="adamw", learning_rate=1e-9, clip_norm=1e6)
@@ -102,6 +103,7 @@ def test_losses_and_every_gradient_equal_the_recorded_ones(layout):
         assert error < 1e-4, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "rate"), [("lamb", 0.00176), ("adamw", 1e-3)])
 def test_six_steps_equal_the_recorded_ones(layout, rule, rate):
     settings = config(optimizer=rule, learning_rate=rate, num_train_steps=6)
@@ -156,6 +158,7 @@ def first_changes(golden, **changes):
     return {name: after[name] - before[name] for name in before}, slots
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -187,6 +190,7 @@ def test_a_group_moves_by_its_factor_and_a_frozen_one_not_at_all(golden, changes
         assert np.any(change != 0.0) == (factor != 0.0), name
 
 
+@pytest.mark.slow
 def test_groups_are_logged_once_by_name(golden, caplog):
     logging.getLogger("absl").propagate = True
     caplog.set_level(logging.INFO, logger="absl")
@@ -219,6 +223,7 @@ def test_a_model_that_is_frozen_whole_is_an_error(golden):
         run_steps(golden, 1, rate_rules=(RateRule("", 0.0),))
 
 
+@pytest.mark.slow
 def test_micro_batches_report_the_losses_of_the_whole_batch(golden):
     # One to six masks an example: the three parts do not weigh the same.
     whole, names = run_steps(golden, 5)
@@ -231,6 +236,7 @@ def test_micro_batches_report_the_losses_of_the_whole_batch(golden):
     assert part_names == names  # nothing to be saved is added
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "limit"), [("bfloat16", 2e-2), ("float16", 5e-3)]
 )
@@ -243,6 +249,7 @@ def test_losses_in_low_precision_follow_those_in_float32(golden, precision, limi
     np.testing.assert_allclose(losses[1], losses[0], rtol=limit)
 
 
+@pytest.mark.slow
 def test_float16_reports_its_scale_and_the_steps_skipped(golden):
     values = run_steps(golden, 2, precision="float16")[0][-1]
     assert values["loss_scale"] == 2.0**15

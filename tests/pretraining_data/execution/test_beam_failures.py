@@ -206,6 +206,7 @@ def test_an_interrupt_leaves_nothing(repo, own, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_without_beam_the_extra_is_named(repo, own, tmp_path):
     command = make_command(repo, "sys.modules['apache_beam'] = None")
     done = run(repo, tmp_path, make_values(own), command=command)

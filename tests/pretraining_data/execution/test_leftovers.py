@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 
+import pytest
+
 from albert.pretraining_data.execution import leftovers
 
 
@@ -15,6 +17,7 @@ def end_process():
     return dead.pid
 
 
+@pytest.mark.slow
 def test_only_what_dead_processes_left_is_removed(tmp_path):
     dead = end_process()
     kept = [

@@ -37,6 +37,7 @@ def make_shards_config(own, folder, **changes):
     return PretrainingDataConfig(**{**values, **changes})
 
 
+@pytest.mark.slow
 def test_records_do_not_depend_on_the_number_of_workers(own, tmp_path):
     found = []
     for num_workers in (1, 2, 5):
@@ -51,6 +52,7 @@ def test_records_do_not_depend_on_the_number_of_workers(own, tmp_path):
     assert len({found[0][name] for name in names}) == 3
 
 
+@pytest.mark.slow
 def test_one_shard_is_the_reference_for_any_number_of_workers(
     own, tmp_path, monkeypatch
 ):
@@ -83,6 +85,7 @@ def test_shards_have_every_document_once_and_streams_of_their_own(own, tmp_path)
         assert metadata["shard"]["count"] == 3
 
 
+@pytest.mark.slow
 def test_several_outputs_of_several_shards(own, tmp_path):
     names = ("a.tfrecord", "b.tfrecord")
     outputs = tuple(str(tmp_path / name) for name in names)
@@ -132,6 +135,7 @@ def test_a_shard_without_instances_is_named(tmp_path, own):
         runner.create_pretraining_data(config)
 
 
+@pytest.mark.slow
 def test_resume_makes_only_what_is_missing(own, tmp_path):
     config = make_shards_config(own, tmp_path)
     runner.create_pretraining_data(config)

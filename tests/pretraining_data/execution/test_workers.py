@@ -34,6 +34,7 @@ def fail_to_make():
     raise UserError("not installed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_results_come_in_the_order_of_the_tasks(num_workers):
     with WorkerPool(num_workers, make_echo, {0: 0.3}) as pool:
@@ -45,6 +46,7 @@ def test_results_come_in_the_order_of_the_tasks(num_workers):
     assert (os.getpid() in processes) is (num_workers == 1)
 
 
+@pytest.mark.slow
 def test_tasks_are_taken_no_further_than_workers_need():
     taken = []
 
@@ -59,6 +61,7 @@ def test_tasks_are_taken_no_further_than_workers_need():
         assert len(taken) <= 5
 
 
+@pytest.mark.slow
 def test_large_payloads_go_both_ways():
     payloads = [bytes([n]) * 3_000_000 for n in range(6)]
     with WorkerPool(2, make_echo, {}) as pool:
@@ -66,6 +69,7 @@ def test_large_payloads_go_both_ways():
         assert [payload for payload, _ in results] == payloads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_workers", [1, 2])
 @pytest.mark.parametrize(
     ("payload", "error", "message"),
@@ -77,6 +81,7 @@ def test_errors_reach_the_caller_as_they_are(num_workers, payload, error, messag
             list(pool.map_in_order([1, payload, 2]))
 
 
+@pytest.mark.slow
 def test_a_defect_keeps_its_traceback():
     with WorkerPool(2, make_echo, {}) as pool:
         with pytest.raises(ZeroDivisionError, match="nothing to divide by") as caught:
@@ -84,12 +89,14 @@ def test_a_defect_keeps_its_traceback():
     assert "in echo" in str(caught.value.__cause__)
 
 
+@pytest.mark.slow
 def test_an_error_of_the_start_reaches_the_caller():
     with WorkerPool(2, fail_to_make) as pool:
         with pytest.raises(UserError, match="not installed"):
             list(pool.map_in_order([1, 2, 3]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
@@ -103,6 +110,7 @@ def test_the_death_of_a_worker_is_said(payload, message):
             list(pool.map_in_order([1, payload, 2, 3]))
 
 
+@pytest.mark.slow
 def test_an_error_ends_what_still_runs():
     def interrupt():
         with WorkerPool(2, make_echo, {"slow": 300}) as pool:

@@ -26,6 +26,7 @@ CONFIG = """{"vocab_size": 7, "embedding_size": 4, "hidden_size": 8,
 "max_position_embeddings": 16}"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

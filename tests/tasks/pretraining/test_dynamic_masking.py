@@ -216,6 +216,7 @@ def read(file, skip, take, how, mode=TRAIN):
     return list(read_arrays(lambda: source.read(mode, 8).skip(skip).take(take)))
 
 
+@pytest.mark.slow
 def test_resumed_run_sees_the_masks_of_an_undisturbed_one(record_file):
     how = masking(words=Schedule(0, 1))
     whole, rest = read(record_file, 0, 9, how), read(record_file, 5, 4, how)

@@ -117,6 +117,7 @@ class Step:
         return self.session.run([self.step.values, self.step.train_op])[0]
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_not_in_the_graph():
     both, lm = Step("masked_lm:1,sentence_order:1"), Step("masked_lm:1")
     zero = Step("masked_lm:1,sentence_order:0")
@@ -126,6 +127,7 @@ def test_what_is_left_out_is_not_in_the_graph():
     assert not any("cls/predictions" in n for n in Step("sentence_order:1").names)
 
 
+@pytest.mark.slow
 def test_training_loss_is_the_weighted_sum_of_what_is_logged():
     step = Step("masked_lm:2,sentence_order:1..0")
     for done in range(3):
