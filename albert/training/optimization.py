@@ -15,7 +15,7 @@ import tensorflow as tf
 from albert.checkpoints.variables import SLOTS
 from albert.training.loss_scale import LossScale
 from albert.training.rates import RateRule, factor_of
-from albert.training.replicas import sum_over_replicas
+from albert.training.replicas import sum_over_replicas, variable_name
 
 v1 = tf.compat.v1
 
@@ -240,7 +240,7 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             finite = passes
             scale_state = self._loss_scale.after_step(finite)
             passes = tf.logical_or(self._loss_scale.can_sink, finite)
-        check = _check_finite(passes, squares, [v.op.name for _, v in pairs])
+        check = _check_finite(passes, squares, [variable_name(v) for _, v in pairs])
         with tf.control_dependencies([check]):
             clipped, _ = tf.clip_by_global_norm(
                 gradients, self._settings.clip_norm, use_norm=norm
@@ -292,7 +292,7 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
         m = self.get_slot(handle, self._m_name)
         v = self.get_slot(handle, self._v_name)
         old = Moments(*(tf.convert_to_tensor(x) for x in (handle, m, v)))
-        name, settings = handle.op.name, self._settings
+        name, settings = variable_name(handle), self._settings
         factor = factor_of(name, settings.rate_rules)
         if factor != 1.0:
             learning_rate = learning_rate * factor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
@@ -164,6 +165,14 @@ def micro_batch_size(
             f"{global_batch_size}; use {' or '.join(choices)}"
         )
     return global_batch_size // parts
+
+
+def variable_name(variable: tf.Variable) -> str:
+    """Return a variable's name, the same on every replica.
+
+    TensorFlow adds `/replica_1` to the name of a second replica's copy, and so on.
+    """
+    return re.sub(r"/replica_\d+$", "", variable.op.name)
 
 
 def sum_over_replicas(x: Any) -> Any:

@@ -72,7 +72,9 @@ class _Sums(NamedTuple):
 
 def _unfrozen_variables(rules: Sequence[RateRule]) -> list[tf.Variable]:
     variables = v1.trainable_variables()
-    return [v for v in variables if factor_of(v.op.name, rules) != 0.0]
+    return [
+        v for v in variables if factor_of(distribution.variable_name(v), rules) != 0.0
+    ]
 
 
 def trained_variables(
@@ -165,12 +167,13 @@ def _log_rates(trained: Sequence[tf.Variable], config: TrainingConfig) -> None:
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     if not config.rate_rules or tf.get_static_value(replica) != 0:
         return
-    kept = {v.op.name for v in trained} | {
-        v.op.name
-        for v in v1.trainable_variables()
-        if factor_of(v.op.name, config.rate_rules) == 0.0
-    }
-    names = [v.op.name for v in v1.trainable_variables() if v.op.name in kept]
+    trained_names = {distribution.variable_name(v) for v in trained}
+    names = [distribution.variable_name(v) for v in v1.trainable_variables()]
+    names = [
+        name
+        for name in names
+        if name in trained_names or factor_of(name, config.rate_rules) == 0.0
+    ]
     for group in group_variables(names, config.rate_rules):
         logging.info("  %s", describe_group(group, config.learning_rate))
 
