@@ -49,7 +49,8 @@ def _only_slow_tests_start_processes_and_train(request, monkeypatch):
     def refuse(*_, **__):
         pytest.fail("mark this test slow: it starts a process or trains a model")
 
-    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
-    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", refuse)
+    # First of all: the first import of TensorFlow asks a process for the processor.
     with contextlib.suppress(ImportError):
         monkeypatch.setattr("tensorflow.estimator.Estimator.train", refuse)
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", refuse)

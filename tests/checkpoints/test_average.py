@@ -63,6 +63,7 @@ def export(*flags):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_export_holds_the_mean_of_the_last_two(model, tmp_path):
     out = tmp_path / "out"
     done = export(f"--model_dir={model}", f"--output_dir={out}", "--average=2")
@@ -77,6 +78,7 @@ def test_export_holds_the_mean_of_the_last_two(model, tmp_path):
         np.testing.assert_allclose(value, (second[name] + third[name]) / 2, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_more_than_there_are_is_one_line(model, tmp_path):
     out = tmp_path / "out"

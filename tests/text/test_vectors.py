@@ -88,6 +88,7 @@ def train(tmp_path, name, *flags):
     return subprocess.run(command, cwd=REPO, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_tool_puts_tokens_of_like_company_side_by_side_and_is_repeatable(tmp_path):
     pytest.importorskip("gensim")
     for name in ("one", "two"):
@@ -102,6 +103,7 @@ def test_tool_puts_tokens_of_like_company_side_by_side_and_is_repeatable(tmp_pat
     assert big @ other < 0.8
 
 
+@pytest.mark.slow
 def test_text_without_frequent_tokens_is_one_line(tmp_path):
     pytest.importorskip("gensim")
     done = train(tmp_path, "vectors", "--min_count=1000")

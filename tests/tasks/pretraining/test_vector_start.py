@@ -101,6 +101,7 @@ def run(folder, **changes):
     return subprocess.run(command, cwd=kit.REPO, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_training_starts_from_the_vectors_of_a_file(tmp_path):
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
@@ -115,6 +116,7 @@ def test_training_starts_from_the_vectors_of_a_file(tmp_path):
     assert "Training resumes from step 1" in again.stderr
 
 
+@pytest.mark.slow
 def test_two_starts_are_one_too_many(tmp_path):
     done = run(tmp_path)
     other = run(tmp_path, init_checkpoint=tmp_path / "model", output_dir=tmp_path / "x")
