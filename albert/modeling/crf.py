@@ -1,8 +1,8 @@
-"""Linear-chain CRF: log-likelihood, marginals, and Viterbi in the graph and in NumPy.
+"""Linear-chain CRF in the graph: log-likelihood, marginals, Viterbi.
 
 A path's score is the sum of its emissions and of the transitions between neighbours;
-there are no scores for beginning and end. Source: Lafferty, McCallum and Pereira,
-"Conditional Random Fields" (2001).
+there are no scores for beginning and end. `crf_decoding` decodes in NumPy. Source:
+Lafferty, McCallum and Pereira, "Conditional Random Fields" (2001).
 """
 
 from __future__ import annotations
@@ -104,16 +104,17 @@ def marginals(
 def viterbi_batch(
     emissions: tf.Tensor, lengths: tf.Tensor, transitions: tf.Tensor, legal: np.ndarray
 ) -> tf.Tensor:
-    """Return the paths of `viterbi` for a batch, computed in the graph.
+    """Return the best path of each sequence on which every transition is legal.
 
     Args:
         emissions: float32, [B, T, L]; T at least 1.
         lengths: int32, [B], at least 1.
         transitions: float32, [L, L].
-        legal: bool, [L, L]; see `viterbi`.
+        legal: bool, [L, L]; see `crf_decoding.make_chain`.
 
     Returns:
-        int32, [B, T]; 0 from `lengths` on. Of equal paths the one that `viterbi` takes.
+        int32, [B, T]; 0 from `lengths` on. Of equal paths the one that
+        `crf_decoding.best_paths` takes.
     """
     never = tf.constant(-np.inf, emissions.dtype)
     allowed = tf.where(legal, transitions, never)
@@ -144,33 +145,3 @@ def viterbi_batch(
     before = tf.scan(go_back, came_from, initializer=last, reverse=True)
     path = tf.transpose(tf.concat([before[1:], last[None]], axis=0))
     return path * tf.sequence_mask(lengths, tf.shape(path)[1], tf.int32)
-
-
-def viterbi(
-    emissions: np.ndarray, transitions: np.ndarray, legal: np.ndarray
-) -> np.ndarray:
-    """Return the best path on which every transition is legal.
-
-    Args:
-        emissions: float, [T, L].
-        transitions: float, [L, L], from the row to the column.
-        legal: bool, [L, L]. Label 0 also stands for a sentence's edges: its row says
-            what may come first, its column what may come last. Some path must be legal
-            (label 0 all along always is, where it may follow itself).
-
-    Returns:
-        int64, [T].
-    """
-    allowed = np.where(legal, transitions, -np.inf)
-    length = len(emissions)
-    came_from = np.zeros(emissions.shape, np.int64)
-    score = np.where(legal[0], emissions[0], -np.inf)
-    for step in range(1, length):
-        arriving = score[:, None] + allowed
-        came_from[step] = arriving.argmax(axis=0)
-        score = arriving.max(axis=0) + emissions[step]
-    path = np.zeros(length, np.int64)
-    path[-1] = np.where(legal[:, 0], score, -np.inf).argmax()
-    for step in range(length - 1, 0, -1):
-        path[step - 1] = came_from[step, path[step]]
-    return path

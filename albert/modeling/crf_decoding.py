@@ -1,8 +1,8 @@
-"""Decoding of a linear-chain CRF for batches, in NumPy: best paths, probabilities.
+"""Decoding of a linear-chain CRF in NumPy: best paths, probabilities of spans.
 
-Only sequences whose transitions are all legal count, as in `crf.viterbi`: label 0
-stands for a sequence's edges. Probabilities are of these sequences alone. Source:
-Lafferty, McCallum and Pereira, "Conditional Random Fields" (2001), section 3.
+Only sequences whose transitions are all legal count, probabilities are of these alone:
+label 0 also stands for a sequence's edges. `crf` trains and decodes in the graph.
+Source: Lafferty, McCallum and Pereira, "Conditional Random Fields" (2001), section 3.
 """
 
 from __future__ import annotations
@@ -34,13 +34,22 @@ def make_chain(
     transitions: np.ndarray,
     legal: np.ndarray,
 ) -> Chain:
-    """Return the chain of a CRF; `legal` is bool [L, L] as in `crf.viterbi`."""
+    """Return the chain of a CRF, in the precision of its emissions.
+
+    Args:
+        emissions, lengths: see `Chain`.
+        transitions: float, [L, L], from the row to the column.
+        legal: bool, [L, L]. Label 0 also stands for a sequence's edges: its row says
+            what may come first, its column what may come last. Some path must be legal
+            (label 0 all along always is, where it may follow itself).
+    """
+    emissions = np.asarray(emissions)
     edges = np.where(np.stack([legal[0], legal[:, 0]]), 0.0, -np.inf)
     return Chain(
-        np.asarray(emissions, np.float64),
+        emissions,
         np.asarray(lengths),
-        np.where(legal, transitions, -np.inf).astype(np.float64),
-        edges,
+        np.where(legal, transitions, -np.inf).astype(emissions.dtype),
+        edges.astype(emissions.dtype),
     )
 
 
@@ -54,8 +63,8 @@ def make_free_chain(emissions: np.ndarray, lengths: np.ndarray) -> Chain:
 def best_paths(chain: Chain) -> np.ndarray:
     """Return the best legal path of each sequence (Viterbi).
 
-    Of equal paths the one with the lower label counts, from the end on, as in
-    `crf.viterbi`.
+    Of equal paths the one with the lower label counts, from the end on. Scores are
+    summed in the chain's precision: in float32 as `crf.viterbi_batch` sums them.
 
     Returns:
         int64, [B, T]; beyond a sequence's length its last label again.
@@ -105,9 +114,16 @@ def _log_sum(logs: np.ndarray) -> np.ndarray:
     return np.log(np.exp(logs - top[..., None]).sum(axis=-1)) + top
 
 
+def _in_double(chain: Chain) -> Chain:
+    emissions, lengths, *others = chain
+    others = [scores.astype(np.float64) for scores in others]
+    return Chain(emissions.astype(np.float64), lengths, *others)
+
+
 @np.errstate(divide="ignore")
 def sum_paths(chain: Chain) -> Sums:
     """Return the sums of the forward and the backward algorithm."""
+    chain = _in_double(chain)
     batch, length, _ = chain.emissions.shape
     shift = chain.transitions.max()
     matrix = np.exp(chain.transitions - shift)
@@ -148,6 +164,7 @@ def span_probabilities(
     Returns:
         float64, [N].
     """
+    chain = _in_double(chain)
     rows, starts, ends = spans.T
     # The steps inside spans, and which span each belongs to.
     sizes = ends - starts - 1

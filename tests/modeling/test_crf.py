@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert.modeling import crf
+from albert.modeling import crf, crf_decoding
 
 v1 = tf.compat.v1
 
@@ -148,22 +148,6 @@ def _is_legal_path(path, legal):
     return all(legal[a, b] for a, b in zip(padded, padded[1:]))
 
 
-@pytest.mark.parametrize("length", [1, 2, 5])
-@pytest.mark.parametrize("seed", SEEDS)
-def test_viterbi_agrees_with_enumeration(seed, length):
-    emissions, _, _, transitions = _random_case(seed, longest=length, batch=1)
-    legal = _random_legal(seed)
-    paths = [p for p in _paths(length, 4) if _is_legal_path(p, legal)]
-    best = max(paths, key=lambda path: _score(path, emissions[0], transitions))
-    assert tuple(crf.viterbi(emissions[0], transitions, legal)) == best
-
-
-def test_viterbi_prefers_no_illegal_path_however_strong_its_emissions():
-    legal = np.array([[True, False], [True, True]])  # label 1 may not come first
-    emissions = np.array([[0.0, 1e6], [0.0, 1e6]])
-    assert list(crf.viterbi(emissions, np.zeros((2, 2)), legal)) == [0, 0]
-
-
 @pytest.mark.parametrize("longest", [1, 2])
 def test_a_batch_of_unknown_length_may_hold_single_characters(longest):
     emissions, gold, _, transitions = _random_case(3, longest=longest)
@@ -196,13 +180,6 @@ def _decode_in_graph(emissions, lengths, transitions, legal):
         return session.run(paths, {holder: emissions})
 
 
-def _decode_each(emissions, lengths, transitions, legal):
-    paths = np.zeros(emissions.shape[:2], np.int32)
-    for row, length in enumerate(lengths):
-        paths[row, :length] = crf.viterbi(emissions[row, :length], transitions, legal)
-    return paths
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("longest", [1, 2, 9])
 @pytest.mark.parametrize("ties", [False, True])
@@ -216,7 +193,9 @@ def test_viterbi_in_the_graph_takes_the_paths_of_numpy(longest, ties):
             emissions, transitions = np.sign(emissions), np.sign(transitions)
         legal = _random_legal(seed, labels=5)
         found = _decode_in_graph(emissions, lengths, transitions, legal)
-        wanted = _decode_each(emissions, lengths, transitions, legal)
+        chain = crf_decoding.make_chain(emissions, lengths, transitions, legal)
+        within = np.arange(longest) < lengths[:, None]
+        wanted = np.where(within, crf_decoding.best_paths(chain), 0)
         np.testing.assert_array_equal(found, wanted)
 
 

@@ -1,4 +1,4 @@
-"""Batched decoding against the single Viterbi and against enumeration."""
+"""Decoding in batches against single sequences and against enumeration."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from albert.modeling import crf, crf_decoding
+from albert.modeling import crf_decoding
 from albert.tasks.ner.tag_schemes import LabelSet, find_scheme
+from tests.modeling.crf_reference import viterbi
 
 
 def random_chain(seed, scheme="BIO", lengths=(5, 1, 3), ties=False):
@@ -57,8 +58,30 @@ def test_best_paths_equal_those_of_single_sequences(scheme, ties):
         chain = crf_decoding.make_chain(emissions, lengths, transitions, legal)
         paths = crf_decoding.best_paths(chain)
         for row, length in enumerate(lengths):
-            expected = crf.viterbi(emissions[row, :length], transitions, legal)
+            expected = viterbi(emissions[row, :length], transitions, legal)
             assert paths[row, :length].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+@pytest.mark.parametrize("scheme", ["BIO", "BMES", "BIOES"])
+def test_best_paths_are_those_that_enumeration_finds(scheme, precision):
+    for seed in range(5):
+        label_set, emissions, lengths, transitions = random_chain(seed, scheme)
+        legal = label_set.legal_transitions()
+        chain = crf_decoding.make_chain(
+            emissions.astype(precision), lengths, transitions.astype(precision), legal
+        )
+        paths = crf_decoding.best_paths(chain)
+        for row, length in enumerate(lengths):
+            scores = path_scores(emissions[row, :length], transitions, legal)
+            assert tuple(paths[row, :length]) == max(scores, key=scores.get)
+
+
+def test_no_illegal_path_is_taken_however_strong_its_emissions():
+    legal = np.array([[True, False], [True, True]])  # label 1 may not come first
+    emissions = np.array([[[0.0, 1e6], [0.0, 1e6]]])
+    chain = crf_decoding.make_chain(emissions, np.array([2]), np.zeros((2, 2)), legal)
+    assert crf_decoding.best_paths(chain).tolist() == [[0, 0]]
 
 
 def test_sums_equal_those_over_all_legal_paths():

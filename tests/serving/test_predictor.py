@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from albert.base.errors import UserError
-from albert.modeling import crf
 from albert.serving.predictor import Predictor
 from albert.tasks.ner.entities import read_strict
 from albert.tasks.ner.tag_schemes import find_scheme
+from tests.modeling.crf_reference import viterbi
 from tests.serving.conftest import CHARACTERS, write_model
 
 
@@ -77,7 +77,7 @@ def test_scores_are_the_share_of_all_label_sequences_with_the_entity(predictor):
             score += sum(transitions[a, b] for a, b in steps)
             weights[path] = np.exp(score)
     (result,) = predictor.predict([columns])
-    best = [labels[i] for i in crf.viterbi(emissions, transitions, legal)]
+    best = [labels[i] for i in viterbi(emissions, transitions, legal)]
     expected = {}
     for span in read_strict(best, scheme):
         holding = sum(

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.modeling import crf, heads, ngrams
+from albert.modeling import crf, crf_decoding, heads, ngrams
 from albert.modeling.config import EncoderConfig
 from albert.modeling.context import add_context
 from albert.tasks.finetuning_task import FineTuningTask, Report
@@ -259,7 +259,10 @@ class NerTask(FineTuningTask):
         if transitions is None:
             path = emissions.argmax(axis=-1)
         else:
-            path = crf.viterbi(emissions, transitions, self._legal)
+            chain = crf_decoding.make_chain(
+                emissions[None], np.array([len(emissions)]), transitions, self._legal
+            )
+            path = crf_decoding.best_paths(chain)[0]
         labels = self._label_set.labels
         return [labels[index] for index in path]
 
