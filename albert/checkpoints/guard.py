@@ -17,6 +17,7 @@ from absl import logging
 
 from albert import __version__
 from albert.base import files
+from albert.base.compare import Difference, first_difference
 from albert.base.errors import UserError
 from albert.checkpoints.training_id import (
     METADATA_FILE,
@@ -92,7 +93,7 @@ def check_config_pair(config: EncoderConfig, checkpoint: str) -> None:
     for path in sorted(glob.glob(os.path.join(glob.escape(folder), CONFIG_PATTERN))):
         with contextlib.suppress(UserError):  # of another layout: not this model's
             beside[path] = load_encoder_config(path).to_dict()
-    mismatches = [_first_difference(config, found) for found in beside.values()]
+    mismatches = [_find_difference(config, found) for found in beside.values()]
     if mismatches and all(mismatches):
         name, found, given = mismatches[0]
         raise UserError(
@@ -174,23 +175,24 @@ _FREE_VALUES = (
 )
 
 
-def _first_difference(
+def _find_difference(
     config: EncoderConfig, found: Mapping[str, Any]
-) -> Optional[tuple[str, Any, Any]]:
-    """Return the first value that differs: its name, what is there, what is given.
+) -> Optional[Difference]:
+    """Return the first value that a config beside a checkpoint has otherwise.
 
     Args:
-        found: as `EncoderConfig.to_dict` gives it.
+        found: as `EncoderConfig.to_dict` gives it; extensions may be absent.
     """
-    there = found.get("architecture", DEFAULT_ARCHITECTURE)
-    if there != config.architecture:
-        return "architecture", there, config.architecture
-    for field in dataclasses.fields(config):
-        absent = field.default if field.metadata.get("extension") else None
-        there, given = found.get(field.name, absent), getattr(config, field.name)
-        if field.name not in _FREE_VALUES and there != given:
-            return field.name, there, given
-    return None
+    given = {"architecture": config.architecture, **dataclasses.asdict(config)}
+    absent = {
+        field.name: field.default
+        for field in dataclasses.fields(config)
+        if field.metadata.get("extension")
+    }
+    found = {"architecture": DEFAULT_ARCHITECTURE, **absent, **found}
+    for name in _FREE_VALUES:
+        given.pop(name, None)
+    return first_difference(found, given)
 
 
 def check_same_model(
@@ -206,12 +208,12 @@ def check_same_model(
     ):
         return
     path = os.path.join(folder, METADATA_FILE)
-    difference = _first_difference(config, metadata["config"])
+    difference = _find_difference(config, metadata["config"])
     if difference:
-        name, found, given = difference
         raise UserError(
-            f"{folder} holds another model: {path} has {name} {found}, the config "
-            f"given has {given}; give another output_dir or the same config"
+            f"{folder} holds another model: {path} has {difference.name} "
+            f"{difference.found}, the config given has {difference.wanted}; give "
+            "another output_dir or the same config"
         )
     if not (metadata.get("vocabulary") and vocabulary):
         return

@@ -8,6 +8,7 @@ from typing import Any, Mapping, NamedTuple, Optional
 
 from absl import logging
 
+from albert.base.compare import first_difference
 from albert.base.errors import UserError
 
 # Parameters that need not be equal: files are known by their hashes, and the size of
@@ -47,26 +48,19 @@ def parse_shard_name(path: str) -> ShardName:
     return ShardName(base, int(found[1]), int(found[2]))
 
 
-def find_difference(
-    found: Mapping[str, Any], wanted: Mapping[str, Any]
-) -> Optional[tuple[str, Any, Any]]:
-    """Return the first thing in which the metadata of two files differ, or None.
-
-    Shards of one run differ in nothing that is compared: format, version, input and
-    the parameters that records depend on.
+def describe_run(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is the same in the metadata of all shards of one run.
 
     Returns:
-        What differs, its value in `found` and in `wanted`.
+        What it is, in words -> its value: format, version, input and the parameters
+        that records depend on.
     """
-    for name in ("format", "version"):
-        if found.get(name) != wanted.get(name):
-            return name, found.get(name), wanted.get(name)
+    same = {name: metadata.get(name) for name in ("format", "version")}
     for part, title in (("input", "the input's {}"), ("parameters", "--{}")):
-        before, now = found.get(part, {}), wanted.get(part, {})
-        for name, value in now.items():
-            if name not in _FREE and before.get(name) != value:
-                return title.format(name), before.get(name), value
-    return None
+        for name, value in metadata.get(part, {}).items():
+            if name not in _FREE:
+                same[title.format(name)] = value
+    return same
 
 
 def names_shard(path: str, metadata: Mapping[str, Any]) -> bool:
@@ -81,18 +75,22 @@ def names_shard(path: str, metadata: Mapping[str, Any]) -> bool:
 def _check_same_run(
     first: str, file: str, metadata: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    counts = [metadata[path]["shard"]["count"] for path in (file, first)]
-    difference = find_difference(metadata[file], metadata[first])
-    if counts[0] != counts[1]:
-        difference = ("the number of shards", *counts)
+    runs = [
+        {
+            "the number of shards": metadata[path]["shard"]["count"],
+            **describe_run(metadata[path]),
+        }
+        for path in (file, first)
+    ]
+    difference = first_difference(*runs)
     if difference is None:
         return
     older = min((first, file), key=os.path.getmtime)
-    what, found, wanted = difference
     raise UserError(
-        f"{file} and {first} are of different runs of data creation: {what} is "
-        f"{found!r} in one, {wanted!r} in the other; remove {older}, the older one, "
-        "and all that was made with it, or name the files of one run only"
+        f"{file} and {first} are of different runs of data creation: {difference.name} "
+        f"is {difference.found!r} in one, {difference.wanted!r} in the other; remove "
+        f"{older}, the older one, and all that was made with it, or name the files of "
+        "one run only"
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Mapping, NamedTuple, Optional, Sequence
 import tensorflow as tf
 
 from albert.base import files
+from albert.base.compare import first_difference
 from albert.base.errors import UserError
 from albert.checkpoints import guard
 from albert.checkpoints.best import BEST_FOLDER
@@ -102,18 +103,20 @@ def _check_same(
     task_class: type[FineTuningTask],
 ) -> None:
     """Stop when a model directory was trained for other labels or otherwise."""
-    before, now = (task_class.labels_to_json(m.labels) for m in (stored, new))
-    pairs = [(name, before[name], now[name]) for name in now]
-    pairs += [
-        (name, getattr(stored.settings, name), getattr(new.settings, name))
-        for name in task_class.fixed_settings
+    fixed = [
+        {
+            **task_class.labels_to_json(model.labels),
+            **{n: getattr(model.settings, n) for n in task_class.fixed_settings},
+        }
+        for model in (stored, new)
     ]
-    for name, before, now in pairs:
-        if before != now:
-            raise UserError(
-                f"{folder} holds a model with {name} {_show(before)}, this run has "
-                f"{_show(now)}; give another output_dir or the same {name}"
-            )
+    difference = first_difference(*fixed)
+    if difference is not None:
+        name, before, now = difference
+        raise UserError(
+            f"{folder} holds a model with {name} {_show(before)}, this run has "
+            f"{_show(now)}; give another output_dir or the same {name}"
+        )
 
 
 def choose_labels(

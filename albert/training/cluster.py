@@ -22,6 +22,7 @@ import tensorflow as tf
 from absl import logging
 from tensorflow.python.eager import context
 
+from albert.base.compare import first_difference
 from albert.base.errors import UserError
 from albert.base.signals import SIGNALS
 from albert.training.cluster_config import VARIABLE, ClusterConfig
@@ -231,12 +232,13 @@ def compare(cluster: ClusterConfig, what: str, values: Mapping[str, Any]) -> Non
     """
     found = [json.loads(x) for x in exchange(cluster, what, json.dumps(dict(values)))]
     for index, other in enumerate(found):
-        for name in [*found[0], *other]:
-            if other.get(name) != found[0].get(name):
-                raise UserError(
-                    f"the machines differ in {what}, {name}: {cluster.name(0)} has "
-                    f"{found[0].get(name)}, {cluster.name(index)} has {other.get(name)}"
-                )
+        chief = {**dict.fromkeys(other), **found[0]}
+        difference = first_difference(other, chief)
+        if difference is not None:
+            raise UserError(
+                f"the machines differ in {what}, {difference.name}: {cluster.name(0)} "
+                f"has {difference.wanted}, {cluster.name(index)} has {difference.found}"
+            )
 
 
 class StopVote(v1.train.SessionRunHook):

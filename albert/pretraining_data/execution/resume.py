@@ -5,26 +5,26 @@ from __future__ import annotations
 import os
 from typing import Any, Mapping, Optional, Sequence
 
+from albert.base.compare import first_difference
 from albert.base.errors import UserError
 from albert.pretraining_data.shard_files import ShardReport
 from albert.records import features as records
-from albert.records.shard_sets import find_difference
+from albert.records.shard_sets import describe_run
 from albert.text.vocabulary import Vocabulary
 
 
-def _find_difference(
-    found: Mapping[str, Any], wanted: Mapping[str, Any], vocabulary: Vocabulary
-) -> Optional[tuple[str, Any, Any]]:
-    """Return the first thing that differs: what, as found, as wanted."""
-    difference = find_difference(found, wanted)
-    if difference:
-        return difference
-    if found.get("shard") != wanted["shard"]:
-        return "shard", found.get("shard"), wanted["shard"]
-    was = found.get("vocabulary", {}).get("sha256")
-    if was not in (vocabulary.sha256, vocabulary.file_sha256):
-        return "the vocabulary's sha256", was, vocabulary.sha256
-    return None
+def _describe_shard(
+    metadata: Mapping[str, Any], vocabulary: Vocabulary
+) -> dict[str, Any]:
+    """Return what a shard was made of: what it is, in words -> its value."""
+    sha256 = metadata.get("vocabulary", {}).get("sha256")
+    if sha256 == vocabulary.file_sha256:  # of the file, as earlier versions named it
+        sha256 = vocabulary.sha256
+    return {
+        **describe_run(metadata),
+        "shard": metadata.get("shard"),
+        "the vocabulary's sha256": sha256,
+    }
 
 
 def find_finished(
@@ -47,13 +47,15 @@ def find_finished(
         metadata = records.read_metadata(path)
         if metadata is None or not os.path.exists(path):
             return None
-        difference = _find_difference(metadata, wanted, vocabulary)
+        difference = first_difference(
+            _describe_shard(metadata, vocabulary), _describe_shard(wanted, vocabulary)
+        )
         if difference:
-            what, found, now = difference
             raise UserError(
-                f"--resume: {path} was made with {what} {found!r}, but now it is "
-                f"{now!r}; use the flags and input of before, or leave out --resume "
-                "to make all shards again"
+                f"--resume: {path} was made with {difference.name} "
+                f"{difference.found!r}, but now it is {difference.wanted!r}; use the "
+                "flags and input of before, or leave out --resume to make all shards "
+                "again"
             )
         if metadata.get("file", {}).get("bytes") != os.path.getsize(path):
             return None
