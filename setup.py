@@ -34,6 +34,7 @@ setuptools.setup(
         "vectors": ["gensim>=4.3,<5"],
         "beam": ["apache-beam>=2.69,<3"],
         "plot": ["matplotlib>=3.6,<4"],
+        "convert": ["safetensors>=0.4,<1", "huggingface_hub>=0.23,<3"],
         "test": [
             "pytest>=7,<10",
             "pytest-xdist>=3,<4",
@@ -42,6 +43,11 @@ setuptools.setup(
             "gensim>=4.3,<5",
             "matplotlib>=3.6,<4",
             "apache-beam>=2.69,<3",
+            "safetensors>=0.4,<1",
+            "huggingface_hub>=0.23,<3",
+            # What conversions are compared with; tests skip by name without it.
+            "torch==2.13.0; python_version >= '3.11'",
+            "transformers>=5.0,<6; python_version >= '3.11'",
         ],
     },
 )

@@ -71,6 +71,7 @@ WITHOUT_TENSORFLOW = (
     "albert/pretraining_data/",
     "albert/modeling/config.py",
     "albert/checkpoints/config.py",
+    "albert/modeling/huggingface_config.py",
     "albert/modeling/published_config.py",
     "albert/training/config.py",
     "albert/training/cluster_config.py",
@@ -195,6 +196,10 @@ def test_parts_without_tensorflow(part):
         ("gensim", {"albert/text/vector_training.py"}),
         ("seqeval", {"albert/tasks/ner/entities.py"}),
         ("matplotlib", {"albert/evaluation/plotting.py"}),
+        ("safetensors", {"albert/checkpoints/huggingface.py"}),
+        ("torch", {"albert/checkpoints/huggingface.py"}),
+        ("transformers", set()),
+        ("huggingface_hub", {"albert/checkpoints/hub.py"}),
         (
             "apache_beam",
             {

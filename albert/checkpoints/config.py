@@ -14,6 +14,7 @@ from albert.base.settings import (
     Settings,
     at_least,
     setting,
+    setting_of,
 )
 
 
@@ -67,3 +68,39 @@ class ExportConfig(Settings):
             raise UserError(
                 "average is of the checkpoints of a --model_dir, not of a single one"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class ConversionConfig(Settings):
+    """A model in one form and the folder for it in another."""
+
+    source: str = setting(
+        REQUIRED,
+        "What to convert: a model directory, a checkpoint, a folder of Hugging Face's, "
+        "or hf://owner/name[@revision].",
+        path=ANY_PATH,
+        flag="from",
+    )
+    target: str = setting(
+        REQUIRED, "The folder to make; it appears whole.", path=ANY_PATH, flag="to"
+    )
+    form: Optional[str] = setting(
+        None,
+        "What it becomes: huggingface, or a TensorFlow checkpoint of the architecture "
+        "bert, albert_zh or albert. Default: huggingface for a checkpoint, and a "
+        "checkpoint of the model's architecture for a folder of Hugging Face's.",
+        choices=("huggingface", "bert", "albert_zh", "albert"),
+        flag="format",
+    )
+    config_file: Optional[str] = setting_of(ExportConfig, "config_file", None)
+    vocab_file: Optional[str] = setting_of(ExportConfig, "vocab_file", None)
+    do_lower_case: bool = setting(
+        True,
+        "Whether the model's text is lower-cased, where the model does not say so "
+        "itself.",
+    )
+    embedding_size: int = setting(
+        128,
+        "Width of the word embeddings where a BERT becomes albert_zh.",
+        check=at_least(1),
+    )

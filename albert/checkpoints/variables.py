@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import glob
 import os
 import re
 import shutil
-from typing import Iterable, Mapping, NamedTuple, Sequence, TypeVar
+from typing import Iterable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -19,8 +18,6 @@ from albert.checkpoints.file_trouble import find_file_trouble
 from albert.checkpoints.formats import UNCHANGED, Format, map_names
 
 v1 = tf.compat.v1
-
-Config = TypeVar("Config")
 
 # What TensorFlow raises for a damaged checkpoint (IndexError: a short data file).
 _DAMAGED = (tf.errors.OpError, ValueError, RuntimeError, IndexError)
@@ -69,18 +66,6 @@ def resolve(path: str, flag: str) -> str:
     if not glob.glob(f"{glob.escape(prefix)}.data-*"):
         raise UserError(f"--{flag}: checkpoint {prefix} lacks its .data file")
     return prefix
-
-
-def resolve_init(config: Config) -> Config:
-    """Return a config whose `init_checkpoint`, if any, is a checkpoint's prefix.
-
-    Raises:
-        UserError: there is no checkpoint; see `resolve`.
-    """
-    if not config.init_checkpoint:
-        return config
-    found = resolve(config.init_checkpoint, "init_checkpoint")
-    return dataclasses.replace(config, init_checkpoint=found)
 
 
 def read_shapes(checkpoint: str) -> dict[str, list[int]]:

@@ -13,6 +13,7 @@ from albert.modeling.bilstm import build_bilstm
 from albert.modeling.config import DEFAULT_ARCHITECTURE, AlbertConfig, EncoderConfig
 from albert.modeling.conv import build_conv
 from albert.modeling.google_albert import build_google_albert
+from albert.modeling.huggingface_config import MODEL_TYPE, from_huggingface
 from albert.modeling.local_config import (
     BilstmConfig,
     ConvConfig,
@@ -77,13 +78,16 @@ def parse_encoder_config(values: Mapping[str, Any], where: str) -> EncoderConfig
     """Return the configuration that a JSON object holds.
 
     Args:
-        values: the object; its key `architecture` names the row. Where it is absent,
-            the row whose `marks` the object has is meant, or else "albert_zh".
+        values: the object; of Hugging Face's where it has the key `model_type`. Else
+            its key `architecture` names the row; where that is absent, the row is meant
+            whose `marks` the object has, or else "albert_zh".
         where: the file's name, for messages.
 
     Raises:
         UserError: an unknown architecture or key, a missing key, a value out of range.
     """
+    if MODEL_TYPE in values:
+        return from_huggingface(values, where)
     marked = [
         n
         for n, row in ARCHITECTURES.items()

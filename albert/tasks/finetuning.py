@@ -13,6 +13,7 @@ from albert.base.lock import hold_folder
 from albert.checkpoints import guard
 from albert.checkpoints import variables as checkpoints
 from albert.checkpoints.best import choose_checkpoint
+from albert.checkpoints.initial import resolve_init
 from albert.evaluation.config import HeldOutConfig
 from albert.evaluation.evaluator import (
     CheckpointEvaluator,
@@ -240,7 +241,7 @@ def _make_run(
 ) -> _Run:
     """Make the devices, look at all inputs, and return what the run is made of."""
     set_up_devices(replicas)
-    run = checkpoints.resolve_init(run)
+    run = resolve_init(run)
     guard.check_output_dir(run.output_dir)
     paths = name_files(run, task_class.suffixes)
     read = {}

@@ -11,7 +11,7 @@ from typing import Iterator, NamedTuple, Sequence
 
 from albert.text.vocabulary import CONTINUATION, UNK, Vocabulary
 
-_MAX_WORD_LENGTH = 200  # longer words are [UNK], as in BERT
+MAX_WORD_LENGTH = 200  # longer words are [UNK], as in BERT
 _MAX_CACHED_CHUNKS = 1_000_000
 # CJK unified ideographs, their extensions A to E and the compatibility ideographs.
 _CJK_RANGES = (
@@ -125,7 +125,7 @@ def split_pieces(word: str, vocabulary: Vocabulary) -> list[str]:
 
     Example: with `soft` and `##max` in the vocabulary, `softmax` is `soft ##max`.
     """
-    if len(word) > _MAX_WORD_LENGTH:
+    if len(word) > MAX_WORD_LENGTH:
         return [UNK]
     pieces = []
     start = 0

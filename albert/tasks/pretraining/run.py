@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional, Sequence
 
 from albert.base.errors import UserError
 from albert.checkpoints import guard
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints.initial import resolve_init
 from albert.evaluation.config import HeldOutConfig
 from albert.evaluation.evaluator import CheckpointEvaluator
 from albert.modeling.config import EncoderConfig, check_segments
@@ -173,7 +173,7 @@ def make_run(
     replicas: ReplicaConfig,
 ) -> Run:
     """Make the devices, look at all inputs, and return what the run is made of."""
-    training = checkpoints.resolve_init(training)
+    training = resolve_init(training)
     model = load_encoder_config(files.config_file, "bert_config_file")
     set_up_devices(replicas, join=config.do_train and not has_ended(training))
     found, readable = inspect_records(config, files, model)

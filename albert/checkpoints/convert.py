@@ -1,0 +1,275 @@
+"""From a checkpoint of ours to a folder of Hugging Face's, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from typing import Any, Callable, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from albert.base import files
+from albert.base.errors import UserError
+from albert.checkpoints import guard, huggingface, huggingface_tokenizer
+from albert.checkpoints import variables as checkpoints
+from albert.checkpoints.export import CHECKPOINT_NAME
+from albert.modeling.config import AlbertConfig, EncoderConfig
+from albert.modeling.encoder import load_encoder_config
+from albert.modeling.published_config import BertConfig
+from albert.text.vocabulary import Vocabulary, identify, load_vocabulary
+
+HUGGINGFACE = "huggingface"
+_LABELS_FILE = "labels.json"
+_OUTPUT_WEIGHTS, _OUTPUT_BIAS = "output_weights", "output_bias"
+
+
+class Labels(NamedTuple):
+    """The labels of a model in our form.
+
+    Attributes:
+        order: the id there of each label here.
+        description: what `labels.json` holds.
+    """
+
+    order: list[int]
+    description: dict[str, Any]
+
+
+# (labels by id, do_lower_case, longest input) -> ours; UserError where they fit none.
+LabelArranger = Callable[[Sequence[str], bool, int], Labels]
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A model on its way from one form to another.
+
+    Attributes:
+        config: of the encoder.
+        variables: name -> value; encoder and heads.
+        vocabulary: its tokens.
+        do_lower_case: whether its text is lower-cased.
+        labels: of a model that labels tokens, by id; None for others.
+        notes: what was lost on the way, a line each.
+    """
+
+    config: EncoderConfig
+    variables: dict[str, np.ndarray]
+    vocabulary: Vocabulary
+    do_lower_case: bool
+    labels: Optional[list[str]] = None
+    notes: tuple[str, ...] = ()
+
+
+def _find(name: str, folders: Sequence[str], given: Optional[str], flag: str) -> str:
+    for path in [given] if given else [os.path.join(f, name) for f in folders]:
+        if os.path.exists(path):
+            return path
+    raise UserError(f"no {name} beside the checkpoint; give --{flag}")
+
+
+def read_tensorflow(
+    checkpoint: str,
+    config_file: Optional[str] = None,
+    vocab_file: Optional[str] = None,
+    do_lower_case: bool = True,
+) -> Model:
+    """Read a checkpoint of ours, or a published one.
+
+    Args:
+        checkpoint: its prefix.
+        config_file, vocab_file: where they do not lie beside it, or one folder above.
+        do_lower_case: of a model that does not say so itself.
+
+    Raises:
+        UserError: a file is missing or does not fit the others, or the model is of a
+            task that other tools have no class for.
+    """
+    folder = os.path.dirname(checkpoint) or "."
+    folders = [folder, os.path.dirname(os.path.abspath(folder))]
+    config_file = _find(guard.CONFIG_FILE, folders, config_file, "bert_config_file")
+    vocab_file = _find(guard.VOCABULARY_FILE, folders, vocab_file, "vocab_file")
+    names = checkpoints.slim_names(checkpoint)
+    shapes = checkpoints.read_shapes(checkpoint)
+    guard.check_companions(config_file, vocab_file, checkpoint, shapes)
+    labels = None
+    if _OUTPUT_WEIGHTS in shapes:
+        path = _find(_LABELS_FILE, folders, None, "from")
+        described = files.read_json(path)
+        if described.get("task", "ner") != "ner":
+            raise UserError(
+                f"{path}: a model of the task {described['task']} cannot be converted"
+            )
+        labels = list(described["labels"])
+        do_lower_case = described["config"]["do_lower_case"]
+    return Model(
+        load_encoder_config(config_file),
+        checkpoints.read_variables(checkpoint, names),
+        load_vocabulary(vocab_file),
+        do_lower_case,
+        labels,
+    )
+
+
+def read_huggingface(folder: str) -> Model:
+    """Read a folder of Hugging Face's, in the architecture that it comes from.
+
+    Raises:
+        UserError: weights, configuration or vocabulary are missing, damaged, unknown or
+            do not fit each other.
+    """
+    config = huggingface.read_config(folder)
+    path = os.path.join(folder, huggingface_tokenizer.VOCABULARY_NAME)
+    vocabulary = Vocabulary(huggingface_tokenizer.read_tokens(folder), path=path)
+    guard.check_vocabulary_size(identify(vocabulary), config)
+    weights = huggingface.read_weights(folder)
+    found = huggingface.from_tensors(config, weights, folder)
+    notes = [f"left out: {name}" for name in found.left_out]
+    return Model(
+        config,
+        found.values,
+        vocabulary,
+        huggingface_tokenizer.find_lower_case(folder),
+        huggingface.read_labels(folder),
+        tuple(notes),
+    )
+
+
+def change_architecture(
+    model: Model, architecture: str, embedding_size: int = 128
+) -> Model:
+    """Return the same function as a model of another architecture.
+
+    An albert_zh model is a BERT whose layers are copies and whose word table is a
+    product; a BERT is an albert_zh model where it is such a one.
+
+    Args:
+        architecture: "bert" or "albert_zh"; any other must be the model's own.
+        embedding_size: of the albert_zh model.
+
+    Raises:
+        UserError: the model is none of that architecture.
+    """
+    config = model.config
+    if architecture == config.architecture:
+        return model
+    shared = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(BertConfig)
+        if hasattr(config, field.name)
+    }
+    if architecture == "bert" and isinstance(config, AlbertConfig):
+        target: EncoderConfig = BertConfig(**shared)
+    elif architecture == "albert_zh" and isinstance(config, BertConfig):
+        target = AlbertConfig(**shared, embedding_size=embedding_size)
+    else:
+        raise UserError(
+            f"a model of the architecture {config.architecture} is none of "
+            f"{architecture}"
+        )
+    tensors = huggingface.to_tensors(config, model.variables)
+    found = huggingface.from_tensors(target, tensors.values, "the model")
+    return dataclasses.replace(
+        model,
+        config=target,
+        variables={
+            **found.values,
+            **{name: model.variables[name] for name in tensors.left_out},
+        },
+    )
+
+
+def write_vocabulary(model: Model, folder: str) -> None:
+    """Write the vocabulary, and files that give our tokens with `transformers`."""
+    tokens = "".join(f"{token}\n" for token in model.vocabulary.tokens)
+    files.write_text(os.path.join(folder, guard.VOCABULARY_FILE), tokens)
+    tokenizer = huggingface_tokenizer.describe_tokenizer(
+        model.vocabulary, model.do_lower_case
+    )
+    huggingface.write_json(folder, huggingface_tokenizer.TOKENIZER_NAME, tokenizer)
+    config = huggingface_tokenizer.describe_tokenizer_config(
+        model.do_lower_case, model.config.max_position_embeddings
+    )
+    name = huggingface_tokenizer.TOKENIZER_CONFIG_NAME
+    huggingface.write_json(folder, name, config)
+
+
+def write_huggingface(model: Model, folder: str) -> list[str]:
+    """Write weights, config, vocabulary and tokeniser to an empty folder.
+
+    Transition scores of a CRF go into a file beside the weights.
+
+    Returns:
+        What was written, and what has no place there, a line each.
+    """
+    tensors = huggingface.to_tensors(model.config, model.variables)
+    labels = model.labels
+    described = huggingface.describe(model.config, tensors.values, labels)
+    weights = os.path.join(folder, huggingface.WEIGHTS_NAME)
+    huggingface.write_weights(weights, tensors.values)
+    huggingface.write_json(folder, huggingface.CONFIG_NAME, described)
+    write_vocabulary(model, folder)
+    notes = [f"{described['architectures'][0]}: {len(tensors.values)} tensors"]
+    for name in tensors.left_out:
+        if name == huggingface.TRANSITIONS:
+            scores = model.variables[name].tolist()
+            value = {"labels": labels, "transitions": scores}
+            huggingface.write_json(folder, huggingface.TRANSITIONS_NAME, value)
+            notes.append(
+                f"not converted: the transition scores of the CRF, which "
+                f"{described['architectures'][0]} has no place for; they lie in "
+                f"{huggingface.TRANSITIONS_NAME}"
+            )
+        else:
+            notes.append(f"left out: {name}")
+    return notes
+
+
+def write_tensorflow(
+    model: Model, folder: str, arrange_labels: Optional[LabelArranger] = None
+) -> list[str]:
+    """Write checkpoint, config and vocabulary to an empty folder, in our form.
+
+    Args:
+        arrange_labels: turns the labels of a model that has some into ours; None to
+            leave its head out.
+
+    Returns:
+        What was written, a line each.
+    """
+    variables = dict(model.variables)
+    if model.labels is not None and arrange_labels is None:
+        variables.pop(_OUTPUT_WEIGHTS, None)
+        variables.pop(_OUTPUT_BIAS, None)
+    elif model.labels is not None:
+        labels = arrange_labels(
+            model.labels, model.do_lower_case, model.config.max_position_embeddings
+        )
+        for name in (_OUTPUT_WEIGHTS, _OUTPUT_BIAS):
+            variables[name] = variables[name][labels.order]
+        files.write_json(os.path.join(folder, _LABELS_FILE), labels.description)
+    checkpoints.write_variables(os.path.join(folder, CHECKPOINT_NAME), variables)
+    checkpoints.write_state(folder, CHECKPOINT_NAME)
+    files.write_json(os.path.join(folder, guard.CONFIG_FILE), model.config.to_dict())
+    tokens = "".join(f"{token}\n" for token in model.vocabulary.tokens)
+    files.write_text(os.path.join(folder, guard.VOCABULARY_FILE), tokens)
+    return [f"{model.config.architecture}: {len(variables)} variables"]
+
+
+def write_whole(folder: str, write: Callable[[str], list[str]]) -> list[str]:
+    """Call `write` with a new folder, which gets the name `folder` when it is done.
+
+    Raises:
+        UserError: something stands there already.
+    """
+    folder = os.path.normpath(folder)
+    if os.path.lexists(folder) and (not os.path.isdir(folder) or os.listdir(folder)):
+        raise UserError(f"{folder} exists; give a folder that does not")
+    temporary = f"{folder}.tmp-{os.getpid()}"
+    try:
+        os.makedirs(temporary)
+        notes = write(temporary)
+        files.replace_folder(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return notes
