@@ -8,6 +8,7 @@ from albert.base.settings import setting, setting_of
 from albert.tasks.finetuning_config import ModelSettings
 
 HEADS = ("crf", "softmax")
+FEATURE_KINDS = ("last", "last_four_concat", "weighted")  # see `modeling.features`
 CONTEXT_KINDS = ("none", "bilstm", "transformer")  # see `albert.modeling.context`
 
 
@@ -20,6 +21,12 @@ class NerConfig(ModelSettings):
         "What chooses the labels: crf, a conditional random field that gives legal "
         "sequences only, or softmax, an independent softmax for each token.",
         choices=HEADS,
+    )
+    encoder_features: str = setting(
+        "last",
+        "What the head reads: last (the encoder's output), last_four_concat (the last "
+        "four layers side by side) or weighted (a learned mean of all layers).",
+        choices=FEATURE_KINDS,
     )
     context: str = setting(
         "none",

@@ -18,6 +18,7 @@ from albert.base.errors import UserError
 from albert.modeling import crf, crf_decoding, heads, ngrams
 from albert.modeling.config import EncoderConfig
 from albert.modeling.context import add_context
+from albert.modeling.features import read_features
 from albert.tasks.finetuning_task import FineTuningTask, Report
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.conll import (
@@ -91,7 +92,10 @@ class NerTask(FineTuningTask):
     unit = "sentences"
     suffixes = SUFFIXES
     settings_class = NerConfig
-    fixed_settings = ("head", "do_lower_case", "context", "ngram_features")
+    fixed_settings = (
+        *("head", "do_lower_case", "encoder_features", "context"),
+        "ngram_features",
+    )
     table_name = "entity_scores"
     logged_metrics = ("eval_f", "eval_precision", "eval_recall", "loss")
     best_metric = Metric("eval_f", higher_is_better=True)
@@ -193,7 +197,7 @@ class NerTask(FineTuningTask):
         )
         sequence = add_context(
             self.settings.context,
-            encoded.sequence,
+            read_features(self.settings.encoder_features, encoded),
             features["input_mask"],
             self.settings.dropout_prob,
             training=mode == TRAIN,
