@@ -16,6 +16,7 @@ setuptools.setup(
     description="Chinese ALBERT: pretraining data, pretraining and NER, TensorFlow 1.x",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    package_data={"albert.serving": ["page.html"]},
     packages=setuptools.find_packages(include=["albert", "albert.*"]),
     python_requires=">=3.9,<3.12",  # TensorFlow 2.15, the last with Estimator
     install_requires=[
@@ -35,6 +36,11 @@ setuptools.setup(
         "beam": ["apache-beam>=2.69,<3"],
         "plot": ["matplotlib>=3.6,<4"],
         "convert": ["safetensors>=0.4,<1", "huggingface_hub>=0.23,<3"],
+        "serve": [
+            "fastapi>=0.115,<1",
+            "uvicorn>=0.30,<1",
+            "prometheus-client>=0.20,<1",
+        ],
         "test": [
             "pytest>=7,<10",
             "pytest-xdist>=3,<4",
@@ -48,6 +54,10 @@ setuptools.setup(
             # What conversions are compared with; tests skip by name without it.
             "torch==2.13.0; python_version >= '3.11'",
             "transformers>=5.0,<6; python_version >= '3.11'",
+            "fastapi>=0.115,<1",
+            "uvicorn>=0.30,<1",
+            "prometheus-client>=0.20,<1",
+            "selenium>=4.11,<5",
         ],
     },
 )

@@ -210,6 +210,7 @@ TABLES = (
     ("docs/ner.md", ("run_ner.py",)),
     ("docs/annotations.md", NER_TOOLS),
     ("docs/formats.md", ("convert_checkpoint.py",)),
+    ("docs/service.md", ("serve.py",)),
 )
 
 
@@ -270,8 +271,7 @@ def test_every_script_has_a_table():
     assert set(SCRIPTS) == {
         *("create_pretraining_data.py", "tools/train_vocab.py", "run_pretraining.py"),
         *("export_checkpoint.py", "tools/plot_training.py", "run_ner.py", BEAM_SCRIPT),
-        "tools/train_vectors.py",
-        "convert_checkpoint.py",
+        *("tools/train_vectors.py", "convert_checkpoint.py", "serve.py"),
         *NER_TOOLS,
     }
 

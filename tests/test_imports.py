@@ -81,6 +81,10 @@ WITHOUT_TENSORFLOW = (
     "albert/tasks/ner/annotations/",
     "albert/tasks/ner/config.py",
     "albert/tasks/pretraining/config.py",
+    "albert/serving/batching.py",
+    "albert/serving/page.py",
+    "albert/serving/server.py",
+    "albert/serving/service",
 )
 
 
@@ -200,6 +204,10 @@ def test_parts_without_tensorflow(part):
         ("torch", {"albert/checkpoints/huggingface.py"}),
         ("transformers", set()),
         ("huggingface_hub", {"albert/checkpoints/hub.py"}),
+        ("fastapi", {"albert/serving/service_routes.py"}),
+        ("pydantic", {"albert/serving/service_schema.py"}),
+        ("prometheus_client", {"albert/serving/service_metrics.py"}),
+        ("uvicorn", {"albert/serving/server.py"}),
         (
             "apache_beam",
             {

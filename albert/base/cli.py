@@ -91,7 +91,8 @@ def define_flags(
             `read_flags` is given.
         defaults: field -> default of this script, where it is not the config's.
 
-    A setting that two configs inherit from a third is one flag.
+    A setting that two configs inherit from a third is one flag. That of a sequence of
+    words, not of files, may be given several times.
     """
     defaults = defaults or {}
     declared = {s.name: s for s in list_settings(config_class)}
@@ -110,7 +111,9 @@ def _define_flag(declared: Setting) -> None:
     if declared.sequence:
         default = ",".join(default or ()) or None
     name, text = declared.flag, declared.help
-    if declared.choices is not None and not declared.sequence:
+    if declared.sequence and declared.path is None:
+        flags.DEFINE_multi_string(name, default, text)
+    elif declared.choices is not None and not declared.sequence:
         flags.DEFINE_enum(name, default, declared.choices, text)
     elif declared.sequence or declared.type is str:
         flags.DEFINE_string(name, default, text)
@@ -156,6 +159,8 @@ def read_flags(
 
 def _read_flag(declared: Setting) -> Any:
     value = flags.FLAGS[declared.flag].value
+    if isinstance(value, list):  # `--name=a --name=b` is `--name=a,b`
+        value = ",".join(value)
     if declared.default is REQUIRED and value in (None, ""):
         raise UserError(f"--{declared.flag} must be given")
     if value in (None, "") and (declared.optional or declared.sequence):

@@ -87,6 +87,15 @@ def test_values_come_from_the_flags(script):
 
 
 @pytest.mark.slow
+def test_a_flag_of_several_words_may_be_given_several_times(script):
+    _, output, errors = script(
+        *("--input_file=a.txt", "--to=m", "--names=x,y", "--names=z")
+    )
+    assert not errors
+    assert output.splitlines()[0].split("|")[-2] == "('x', 'y', 'z')"
+
+
+@pytest.mark.slow
 def test_names_that_a_shell_left_over_are_input_files(script):
     _, output, _ = script("--input_file=a.txt", "b.txt", "--to=m")
     assert output.startswith("('a.txt', 'b.txt')|m|")

@@ -1,0 +1,58 @@
+"""A service with stand-ins for models, as a process: what serve.py does, but quickly.
+
+A text that begins with "sleep 0.5" takes so many seconds, "fail" fails. Each stand-in
+writes the texts that it is given, one a line, to the file `texts` of its folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+from albert.base import cli
+from albert.serving import server
+from albert.serving.service import Service
+from albert.serving.service_config import ServiceConfig, read_token
+
+cli.define_flags(ServiceConfig)
+
+
+class StandIn:
+    """Finds every 'x' of a text, with the score 0.5."""
+
+    def __init__(self, folder):
+        self._path = os.path.join(folder, "texts")
+
+    def predict(self, texts, min_score):
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write("".join(text + "\n" for text in texts))
+        for text in texts:
+            if text.startswith("fail"):
+                raise ValueError(f"it fails for {text}")
+            pause = re.match(r"sleep ([\d.]+)", text)
+            time.sleep(float(pause.group(1)) if pause else 0)
+        return [self._find(text, min_score) for text in texts]
+
+    def _find(self, text, min_score):
+        places = [m.start() for m in re.finditer("x", text) if min_score <= 0.5]
+        found = [
+            {"type": "X", "start": p, "end": p + 1, "surface": "x", "score": 0.5}
+            for p in places
+        ]
+        return {"text": text, "entities": found}
+
+    def describe(self):
+        return {"task": "ner", "types": ["X"]}
+
+
+def main(words):
+    config = cli.read_flags(ServiceConfig, words)
+    token = config.token_file and read_token(config.token_file)
+    listener = server.bind(config)
+    models = {name: StandIn(folder) for name, (folder, _) in config.folders().items()}
+    server.run(Service(models, config, token), listener)
+
+
+if __name__ == "__main__":
+    cli.run_main(main)
