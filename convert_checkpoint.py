@@ -13,7 +13,7 @@ from albert.base import cli
 from albert.checkpoints import convert, hub, huggingface
 from albert.checkpoints.best import choose_checkpoint
 from albert.checkpoints.config import ConversionConfig
-from albert.checkpoints.variables import resolve
+from albert.checkpoints.storage import resolve
 from albert.tasks.ner.foreign_labels import arrange_labels
 
 cli.define_flags(ConversionConfig)

@@ -7,7 +7,7 @@ Example:
 from __future__ import annotations
 
 from albert.base import cli
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import storage
 from albert.checkpoints.average import last_checkpoints
 from albert.checkpoints.best import choose_checkpoint
 from albert.checkpoints.config import ExportConfig
@@ -26,7 +26,7 @@ def main(words: list[str]) -> None:
     elif config.model_dir:
         checkpoint = choose_checkpoint(config.model_dir, "model_dir")
     else:
-        checkpoint = checkpoints.resolve(config.checkpoint, "checkpoint")
+        checkpoint = storage.resolve(config.checkpoint, "checkpoint")
     written = export(
         checkpoint,
         config.output_dir,

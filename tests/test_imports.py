@@ -122,7 +122,7 @@ def folder_of(name):
 
 def test_the_checker_sees_imports():
     assert "albert/training/loop.py" in importers("tensorflow")
-    assert "albert/checkpoints/variables.py" in IMPORTS["albert/training/loop.py"]
+    assert "albert/checkpoints/storage.py" in IMPORTS["albert/training/loop.py"]
     assert "albert/base/errors.py" in reached_from("albert/training/loop.py")
 
 

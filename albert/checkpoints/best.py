@@ -11,8 +11,7 @@ from typing import Any, Container, Mapping, Optional, Sequence
 from absl import logging
 
 from albert.base import files
-from albert.checkpoints import guard
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import guard, restoring, storage
 from albert.checkpoints.training_id import (
     BEST_FOLDER,
     TRAINING_ID,
@@ -112,7 +111,7 @@ class BestCheckpoint:
         if record not in kept:
             return False
         self._copy(checkpoint, record["checkpoint"])
-        checkpoints.write_state(self._folder, kept[0]["checkpoint"])
+        storage.write_state(self._folder, kept[0]["checkpoint"])
         training = {TRAINING_ID: read_training_id(self._source)}
         files.write_json(self._record_file, {**kept[0], **training, "next": kept[1:]})
         self._remove_all_but({record["checkpoint"] for record in kept})
@@ -149,9 +148,9 @@ class BestCheckpoint:
             if os.path.exists(path):
                 with files.atomic_path(os.path.join(self._folder, companion)) as copy:
                     shutil.copyfile(path, copy)
-        kept = [*checkpoints.slim_names(checkpoint), checkpoints.GLOBAL_STEP]
-        variables = checkpoints.read_variables(checkpoint, kept)
-        checkpoints.write_variables(os.path.join(self._folder, name), variables)
+        kept = [*restoring.slim_names(checkpoint), storage.GLOBAL_STEP]
+        variables = storage.read_variables(checkpoint, kept)
+        storage.write_variables(os.path.join(self._folder, name), variables)
 
     def _remove_all_but(self, kept: Container[str]) -> None:
         """Remove checkpoints that are no longer, or never were, among the best."""
@@ -176,6 +175,6 @@ def choose_checkpoint(folder: str, flag: str) -> str:
         name = record["checkpoint"]
         chosen, why = os.path.join(folder, BEST_FOLDER, name), "best"
     else:
-        chosen, why = checkpoints.resolve(folder, flag), "newest"
+        chosen, why = storage.resolve(folder, flag), "newest"
     logging.info("Using %s, the %s checkpoint", chosen, why)
     return chosen

@@ -11,8 +11,13 @@ import numpy as np
 
 from albert.base import files
 from albert.base.errors import UserError
-from albert.checkpoints import guard, huggingface, huggingface_tokenizer
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import (
+    guard,
+    huggingface,
+    huggingface_tokenizer,
+    restoring,
+    storage,
+)
 from albert.checkpoints.export import CHECKPOINT_NAME
 from albert.modeling.config import AlbertConfig, EncoderConfig
 from albert.modeling.encoder import load_encoder_config
@@ -89,8 +94,8 @@ def read_tensorflow(
     folders = [folder, os.path.dirname(os.path.abspath(folder))]
     config_file = _find(guard.CONFIG_FILE, folders, config_file, "bert_config_file")
     vocab_file = _find(guard.VOCABULARY_FILE, folders, vocab_file, "vocab_file")
-    names = checkpoints.slim_names(checkpoint)
-    shapes = checkpoints.read_shapes(checkpoint)
+    names = restoring.slim_names(checkpoint)
+    shapes = storage.read_shapes(checkpoint)
     guard.check_companions(config_file, vocab_file, checkpoint, shapes)
     labels = None
     if _OUTPUT_WEIGHTS in shapes:
@@ -104,7 +109,7 @@ def read_tensorflow(
         do_lower_case = described["config"]["do_lower_case"]
     return Model(
         load_encoder_config(config_file),
-        checkpoints.read_variables(checkpoint, names),
+        storage.read_variables(checkpoint, names),
         load_vocabulary(vocab_file),
         do_lower_case,
         labels,
@@ -248,8 +253,8 @@ def write_tensorflow(
         for name in (_OUTPUT_WEIGHTS, _OUTPUT_BIAS):
             variables[name] = variables[name][labels.order]
         files.write_json(os.path.join(folder, _LABELS_FILE), labels.description)
-    checkpoints.write_variables(os.path.join(folder, CHECKPOINT_NAME), variables)
-    checkpoints.write_state(folder, CHECKPOINT_NAME)
+    storage.write_variables(os.path.join(folder, CHECKPOINT_NAME), variables)
+    storage.write_state(folder, CHECKPOINT_NAME)
     files.write_json(os.path.join(folder, guard.CONFIG_FILE), model.config.to_dict())
     tokens = "".join(f"{token}\n" for token in model.vocabulary.tokens)
     files.write_text(os.path.join(folder, guard.VOCABULARY_FILE), tokens)

@@ -10,8 +10,7 @@ from absl import logging
 
 from albert.base import files
 from albert.base.errors import UserError
-from albert.checkpoints import guard
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import guard, restoring, storage
 from albert.checkpoints.average import read_mean
 
 CHECKPOINT_NAME = "albert_model.ckpt"
@@ -79,7 +78,7 @@ def export(
         UserError: the folder exists, a companion is missing or is not the model's, or
             the checkpoint holds no model variable.
     """
-    checkpoints.check_name(output_dir, "output_dir")
+    storage.check_name(output_dir, "output_dir")
     output_dir = os.path.normpath(output_dir)
     _check_replaceable(output_dir, checkpoint)
     if os.path.lexists(output_dir) and not overwrite:
@@ -93,8 +92,8 @@ def export(
     for name, flag in zip(_COMPANIONS, ("bert_config_file", "vocab_file")):
         if name not in companions:
             raise UserError(f"no {name} beside {checkpoint}; give --{flag}")
-    shapes = checkpoints.read_shapes(checkpoint)
-    names = checkpoints.slim_names(checkpoint, keep_pretraining_heads)
+    shapes = storage.read_shapes(checkpoint)
+    names = restoring.slim_names(checkpoint, keep_pretraining_heads)
     guard.check_companions(
         companions[guard.CONFIG_FILE],
         companions[guard.VOCABULARY_FILE],
@@ -105,8 +104,8 @@ def export(
     try:
         os.makedirs(temporary)
         variables = read_mean(averaged or [checkpoint], names)
-        checkpoints.write_variables(os.path.join(temporary, CHECKPOINT_NAME), variables)
-        checkpoints.write_state(temporary, CHECKPOINT_NAME)
+        storage.write_variables(os.path.join(temporary, CHECKPOINT_NAME), variables)
+        storage.write_state(temporary, CHECKPOINT_NAME)
         for name, path in companions.items():
             shutil.copyfile(path, os.path.join(temporary, name))
         files.replace_folder(temporary, output_dir)

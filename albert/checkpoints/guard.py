@@ -19,12 +19,12 @@ from albert import __version__
 from albert.base import files
 from albert.base.compare import Difference, first_difference
 from albert.base.errors import UserError
+from albert.checkpoints.storage import check_name
 from albert.checkpoints.training_id import (
     METADATA_FILE,
     TRAINING_ID,
     begin_or_continue,
 )
-from albert.checkpoints.variables import check_name
 from albert.modeling.config import DEFAULT_ARCHITECTURE, EncoderConfig
 from albert.modeling.encoder import load_encoder_config
 from albert.text.vocabulary import (

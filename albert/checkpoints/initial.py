@@ -10,8 +10,7 @@ from typing import TypeVar
 from absl import logging
 
 from albert import __version__
-from albert.checkpoints import convert, hub, huggingface
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import convert, hub, huggingface, storage
 from albert.checkpoints.export import CHECKPOINT_NAME
 
 Config = TypeVar("Config")
@@ -55,7 +54,7 @@ def resolve(path: str, flag: str) -> str:
     """Return the prefix of the checkpoint that a user named, converted if need be.
 
     Args:
-        path: as in `checkpoints.resolve`; or a folder of Hugging Face's, or the address
+        path: as in `storage.resolve`; or a folder of Hugging Face's, or the address
             of one (see `albert.checkpoints.hub`).
         flag: the flag's name, for messages.
 
@@ -66,7 +65,7 @@ def resolve(path: str, flag: str) -> str:
         path = hub.download(path, flag)
     if os.path.isdir(path) and huggingface.is_folder(path):
         return _convert(path)
-    return checkpoints.resolve(path, flag)
+    return storage.resolve(path, flag)
 
 
 def resolve_init(config: Config) -> Config:

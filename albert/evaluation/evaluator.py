@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from albert.base import files
 from albert.base.errors import UserError
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import restoring, storage
 from albert.modeling.encoder import EncoderBuilder
 from albert.training import failures
-from albert.training import replicas as distribution
 from albert.training.config import ReplicaConfig
+from albert.training.replicas import one_device_config
 from albert.training.stopping import StopRequest
 from albert.training.task import EVAL, DataSource, Task
 
@@ -67,10 +67,10 @@ class CheckpointEvaluator:
             output = task.build(iterator.get_next(), mode, build_encoder)
             self._predictions = dict(output.predictions)
             self._start = iterator.initializer
-            variables = checkpoints.model_variables()
+            variables = restoring.model_variables()
             self._shapes = {v.op.name: v.shape.as_list() for v in variables}
             self._saver = v1.train.Saver(variables)
-            config = distribution.one_device_config(replicas)
+            config = one_device_config(replicas)
             self._session = v1.Session(graph=graph, config=config)
 
     def batches(self, checkpoint: str) -> Iterator[dict[str, np.ndarray]]:
@@ -80,7 +80,7 @@ class CheckpointEvaluator:
             UserError: the checkpoint lacks a variable of the model, or has another
                 shape of it; or an input cannot be read.
         """
-        checkpoints.check_complete(self._shapes, checkpoint)
+        restoring.check_complete(self._shapes, checkpoint)
         try:
             with self._session.graph.as_default():  # else the Saver takes it for eager
                 self._saver.restore(self._session, checkpoint)
@@ -116,7 +116,7 @@ class CheckpointEvaluator:
         results = dict(self._task.score(batches, self._data))
         step = read_step(checkpoint)
         if step is not None:
-            results[checkpoints.GLOBAL_STEP] = step
+            results[storage.GLOBAL_STEP] = step
         return results
 
     def close(self) -> None:
@@ -126,10 +126,10 @@ class CheckpointEvaluator:
 
 def read_step(checkpoint: str) -> Optional[int]:
     """Return the global step of a checkpoint, None for an export, which has none."""
-    name = checkpoints.GLOBAL_STEP
-    if name not in checkpoints.read_shapes(checkpoint):
+    name = storage.GLOBAL_STEP
+    if name not in storage.read_shapes(checkpoint):
         return None
-    return int(checkpoints.read_variables(checkpoint, [name])[name])
+    return int(storage.read_variables(checkpoint, [name])[name])
 
 
 def write_results(path: str, results: Mapping[str, float | str]) -> None:

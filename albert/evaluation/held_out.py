@@ -13,8 +13,7 @@ import tensorflow as tf
 from absl import logging
 
 from albert.base import files
-from albert.checkpoints import guard
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import guard, storage
 from albert.checkpoints.best import BestCheckpoint, rank
 from albert.checkpoints.training_id import EVAL_FOLDER
 from albert.evaluation.config import HeldOutConfig
@@ -31,7 +30,7 @@ History = Sequence[Mapping[str, Any]]
 
 def cut_history(history: History, step: int) -> list[Mapping[str, Any]]:
     """Return the evaluations up to a step: those after it will be made again."""
-    return [entry for entry in history if entry[checkpoints.GLOBAL_STEP] <= step]
+    return [entry for entry in history if entry[storage.GLOBAL_STEP] <= step]
 
 
 def evaluations_without_gain(history: History, metric: Metric) -> int:
@@ -49,7 +48,7 @@ def evaluations_without_gain(history: History, metric: Metric) -> int:
 def read_history(output_dir: str) -> list[Mapping[str, Any]]:
     """Return the evaluations of the model in a folder up to its newest checkpoint."""
     path = os.path.join(output_dir, EVAL_FOLDER, HISTORY_FILE)
-    done = checkpoints.latest_step(output_dir)
+    done = storage.latest_step(output_dir)
     if done is None or not os.path.exists(path):
         return []
     return cut_history(files.read_json(path), done)
@@ -130,7 +129,7 @@ class HeldOutEvaluation:
         last = step == self._num_train_steps
         if step % self._config.eval_every_steps and not last:
             return False
-        known = (entry[checkpoints.GLOBAL_STEP] for entry in self._history)
+        known = (entry[storage.GLOBAL_STEP] for entry in self._history)
         return step > 0 and step not in known
 
     def after_checkpoint(self, checkpoint: str, step: int) -> None:
@@ -146,7 +145,7 @@ class HeldOutEvaluation:
             return
         self._report(results, step)
         self._best.offer(checkpoint, step, results)
-        self._history.append({**results, checkpoints.GLOBAL_STEP: step})
+        self._history.append({**results, storage.GLOBAL_STEP: step})
         files.write_json(self._history_file, self._history)
         self._stop_without_gain()
 
@@ -156,13 +155,13 @@ class HeldOutEvaluation:
         To be called when training has nothing left to do.
         """
         newest = tf.train.latest_checkpoint(self._output_dir)
-        step = checkpoints.latest_step(self._output_dir)
+        step = storage.latest_step(self._output_dir)
         if newest is not None and not self._stop.asked:
             self.after_checkpoint(newest, step)
 
     def _report(self, results: Mapping[str, float], step: int) -> None:
         """Log the results and write them to the event file."""
-        values = {k: v for k, v in results.items() if k != checkpoints.GLOBAL_STEP}
+        values = {k: v for k, v in results.items() if k != storage.GLOBAL_STEP}
         shown = self._logged or sorted(values)
         words = ", ".join(f"{name} {values[name]:.4f}" for name in shown)
         logging.info("Step %d on held-out data: %s", step, words)

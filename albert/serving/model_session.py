@@ -7,11 +7,11 @@ from typing import Mapping
 import numpy as np
 import tensorflow as tf
 
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import restoring
 from albert.modeling.encoder import make_encoder_builder
 from albert.tasks.finetuning_task import FineTuningTask
-from albert.training import replicas as distribution
 from albert.training.config import ReplicaConfig
+from albert.training.replicas import one_device_config
 from albert.training.task import PREDICT
 
 v1 = tf.compat.v1
@@ -44,11 +44,11 @@ class ModelSession:
             }
             build_encoder = make_encoder_builder(task.encoder)
             output = task.build(self._inputs, PREDICT, build_encoder)
-            variables = checkpoints.model_variables()
+            variables = restoring.model_variables()
             shapes = {v.op.name: v.shape.as_list() for v in variables}
-            checkpoints.check_complete(shapes, checkpoint)
+            restoring.check_complete(shapes, checkpoint)
             saver = v1.train.Saver(variables)
-            config = distribution.one_device_config(replicas)
+            config = one_device_config(replicas)
             session = v1.Session(graph=graph, config=config)
             saver.restore(session, checkpoint)
             # Parsing the names of fetches takes longer than a small batch does.

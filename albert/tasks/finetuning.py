@@ -10,8 +10,7 @@ from absl import logging
 
 from albert.base import files
 from albert.base.lock import hold_folder
-from albert.checkpoints import guard
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import guard, storage
 from albert.checkpoints.best import choose_checkpoint
 from albert.checkpoints.initial import resolve_init
 from albert.evaluation.config import HeldOutConfig
@@ -178,7 +177,7 @@ def _write_scores(
     report = task.report(decoded, run.splits[split].data)
     results = dict(report.metrics)
     if step is not None:
-        results[checkpoints.GLOBAL_STEP] = step
+        results[storage.GLOBAL_STEP] = step
     path = os.path.join(run.what.output_dir, f"eval_results{suffix}.txt")
     write_results(path, results)
     logging.info("***** Results on %s *****", split)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import restoring, storage
 from albert.modeling.encoder import EncoderBuilder
 from albert.training import failures
 from albert.training.cluster import compare, exchange, join, wait_for_chief
@@ -36,7 +36,7 @@ def _make_model_fn(
     task: Task,
     build_encoder: EncoderBuilder,
     config: TrainingConfig,
-    plan: Optional[checkpoints.InitialisationPlan],
+    plan: Optional[restoring.InitialisationPlan],
     run_hooks: RunHooks,
 ):
     """Return the model_fn of training; it runs once in each replica."""
@@ -46,7 +46,7 @@ def _make_model_fn(
         summed = stop_vote.summed if stop_vote is not None else {}
         step = build_train_step(task, build_encoder, features, config, summed)
         if plan is not None:
-            checkpoints.initialise(plan)
+            restoring.initialise(plan)
         hooks = run_hooks.make_hooks(step, stop_vote)
         return tf.estimator.EstimatorSpec(
             mode,
@@ -209,7 +209,7 @@ def train(
         config=_run_config(config, devices),
     )
     if cluster is None or cluster.is_chief:
-        checkpoints.remove_unfinished(config.output_dir)
+        storage.remove_unfinished(config.output_dir)
     try:
         if cluster is None:
             estimator.train(source.read, max_steps=config.num_train_steps)

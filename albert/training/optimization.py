@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 
-from albert.checkpoints.variables import SLOTS
+from albert.checkpoints.restoring import SLOTS
 from albert.training.loss_scale import LossScale
 from albert.training.rates import RateRule, factor_of
 from albert.training.replicas import sum_over_replicas, variable_name

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import restoring, storage
 from albert.modeling.encoder import EncoderBuilder
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.rates import RateRule
@@ -22,7 +22,7 @@ v1 = tf.compat.v1
 
 def has_ended(config: TrainingConfig) -> bool:
     """Whether an earlier run has done all steps."""
-    return (checkpoints.latest_step(config.output_dir) or 0) >= config.num_train_steps
+    return (storage.latest_step(config.output_dir) or 0) >= config.num_train_steps
 
 
 class ModelOutline(NamedTuple):
@@ -52,7 +52,7 @@ def outline_model(
         }
         output = task.build(features, TRAIN, build_encoder)
         return ModelOutline(
-            {v.op.name: v.shape.as_list() for v in checkpoints.model_variables()},
+            {v.op.name: v.shape.as_list() for v in restoring.model_variables()},
             tuple(v.op.name for v in trained_variables(output.losses, rules)),
         )
 
@@ -66,7 +66,7 @@ class Start(NamedTuple):
     """
 
     step: int
-    plan: Optional[checkpoints.InitialisationPlan] = None
+    plan: Optional[restoring.InitialisationPlan] = None
 
 
 def check_start(
@@ -88,7 +88,7 @@ def check_start(
         config.gradient_accumulation_steps,
     )
     newest = tf.train.latest_checkpoint(config.output_dir)
-    done = checkpoints.latest_step(config.output_dir) or 0
+    done = storage.latest_step(config.output_dir) or 0
     if newest is None and config.init_checkpoint is None:
         return Start(0)
     if newest is not None and done >= config.num_train_steps:
@@ -96,9 +96,9 @@ def check_start(
     model = outline_model(task, build_encoder, config.rate_rules)
     if newest is None:
         _check_stays(config.init_checkpoint, config.output_dir)
-        plan = checkpoints.plan_initialisation(model.shapes, config.init_checkpoint)
+        plan = restoring.plan_initialisation(model.shapes, config.init_checkpoint)
         return Start(0, plan)
-    checkpoints.check_resumable(model.shapes, newest, config.optimizer, model.trained)
+    restoring.check_resumable(model.shapes, newest, config.optimizer, model.trained)
     return Start(done)
 
 
@@ -129,4 +129,4 @@ def log_start(start: Start, config: TrainingConfig) -> None:
     elif start.plan is None:
         logging.info("Training starts from random variables")
     else:
-        checkpoints.log_plan(start.plan)
+        restoring.log_plan(start.plan)

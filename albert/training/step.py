@@ -18,7 +18,6 @@ from absl import logging
 
 from albert.base.errors import UserError
 from albert.modeling.encoder import EncoderBuilder
-from albert.training import replicas as distribution
 from albert.training.config import TrainingConfig
 from albert.training.loss_scale import LossScale
 from albert.training.optimization import (
@@ -31,6 +30,11 @@ from albert.training.rates import (
     describe_group,
     factor_of,
     group_variables,
+)
+from albert.training.replicas import (
+    global_denominators,
+    global_means,
+    variable_name,
 )
 from albert.training.task import TRAIN, Features, LossTerm, Task, TaskOutput
 
@@ -72,9 +76,7 @@ class _Sums(NamedTuple):
 
 def _unfrozen_variables(rules: Sequence[RateRule]) -> list[tf.Variable]:
     variables = v1.trainable_variables()
-    return [
-        v for v in variables if factor_of(distribution.variable_name(v), rules) != 0.0
-    ]
+    return [v for v in variables if factor_of(variable_name(v), rules) != 0.0]
 
 
 def trained_variables(
@@ -167,8 +169,8 @@ def _log_rates(trained: Sequence[tf.Variable], config: TrainingConfig) -> None:
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     if not config.rate_rules or tf.get_static_value(replica) != 0:
         return
-    trained_names = {distribution.variable_name(v) for v in trained}
-    names = [distribution.variable_name(v) for v in v1.trainable_variables()]
+    trained_names = {variable_name(v) for v in trained}
+    names = [variable_name(v) for v in v1.trainable_variables()]
     names = [
         name
         for name in names
@@ -207,7 +209,7 @@ def build_train_step(
     whole = task.build(
         _merge(features) if accumulates else features, TRAIN, build_encoder
     )
-    denominators = distribution.global_denominators(whole.losses)
+    denominators = global_denominators(whole.losses)
     loss_scale = LossScale() if config.precision == "float16" else None
     scale = None if loss_scale is None else loss_scale.scale
     if accumulates:
@@ -227,7 +229,7 @@ def build_train_step(
     train_op = optimizer.apply_gradients(list(zip(sums.gradients, variables)), step)
     terms = {**whole.losses, **whole.logged_means}
     epsilons = [term.epsilon for term in terms.values()] + [1.0] * len(summed)
-    means = distribution.global_means(
+    means = global_means(
         tf.concat([sums.totals, list(summed.values())], axis=0),
         tf.pad(sums.weights, [[0, len(summed)]]),
         epsilons,

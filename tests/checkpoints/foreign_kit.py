@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from albert.base import files
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import storage
 from albert.modeling import heads
 from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import make_encoder_builder
@@ -88,8 +88,8 @@ def run(config, variables, labels=0):
 def write_model(folder, config, variables, labels=None):
     """Write a folder as an export is, with `labels.json` where labels are given."""
     folder.mkdir()
-    checkpoints.write_variables(str(folder / "albert_model.ckpt"), variables)
-    checkpoints.write_state(str(folder), "albert_model.ckpt")
+    storage.write_variables(str(folder / "albert_model.ckpt"), variables)
+    storage.write_state(str(folder), "albert_model.ckpt")
     files.write_json(str(folder / "albert_config.json"), config.to_dict())
     (folder / "vocab.txt").write_text(
         "".join(f"{token}\n" for token in TOKENS), encoding="utf-8"

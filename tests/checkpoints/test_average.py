@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import storage
 from albert.checkpoints.average import last_checkpoints, read_mean
 from albert.checkpoints.config import ExportConfig
 from albert.modeling.encoder import make_encoder_builder, parse_encoder_config
@@ -49,7 +49,7 @@ def model(tmp_path):
         slots = {f"{name}/adam_m": value for name, value in values.items()}
         state = {"global_step": np.int64(step)}
         prefixes.append(str(folder / f"model.ckpt-{step}"))
-        checkpoints.write_variables(prefixes[-1], values | slots | state)
+        storage.write_variables(prefixes[-1], values | slots | state)
     v1.train.update_checkpoint_state(str(folder), prefixes[-1], prefixes)
     (folder / "albert_config.json").write_text(json.dumps(CONFIG))
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "中"]
@@ -70,9 +70,9 @@ def test_export_holds_the_mean_of_the_last_two(model, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "the mean of 2 checkpoints up to" in done.stdout
     second, third = model_values(2), model_values(3)
-    names = list(checkpoints.read_shapes(str(out / "albert_model.ckpt")))
+    names = list(storage.read_shapes(str(out / "albert_model.ckpt")))
     assert set(names) == set(second)
-    found = checkpoints.read_variables(str(out / "albert_model.ckpt"), names)
+    found = storage.read_variables(str(out / "albert_model.ckpt"), names)
     for name, value in found.items():
         assert value.dtype == np.float32
         np.testing.assert_allclose(value, (second[name] + third[name]) / 2, rtol=1e-6)
@@ -101,7 +101,7 @@ def test_checkpoints_of_two_models_have_no_mean(model, tmp_path):
     values = model_values(1)
     name = "bert/embeddings/word_embeddings"
     other = str(tmp_path / "other.ckpt")
-    checkpoints.write_variables(other, values | {name: np.zeros((7, 2), np.float32)})
+    storage.write_variables(other, values | {name: np.zeros((7, 2), np.float32)})
     with pytest.raises(UserError, match=r"word_embeddings has shape \[7, 2\]"):
         read_mean([str(model / "model.ckpt-1"), other], list(values))
 

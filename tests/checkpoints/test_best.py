@@ -8,8 +8,7 @@ import os
 
 import numpy as np
 
-from albert.checkpoints import guard
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import guard, storage
 from albert.checkpoints.best import BestCheckpoint, choose_checkpoint
 from albert.modeling.config import AlbertConfig
 
@@ -19,8 +18,8 @@ CONFIG = AlbertConfig(vocab_size=6, hidden_size=8, num_attention_heads=2)
 def make_checkpoint(folder, step):
     prefix = os.path.join(folder, f"model.ckpt-{step}")
     values = {"w": np.float32([step]), "w/lamb_m": np.float32([0])}
-    checkpoints.write_variables(prefix, {**values, "global_step": np.int64(step)})
-    checkpoints.write_state(str(folder), f"model.ckpt-{step}")
+    storage.write_variables(prefix, {**values, "global_step": np.int64(step)})
+    storage.write_state(str(folder), f"model.ckpt-{step}")
     return prefix
 
 
@@ -41,10 +40,10 @@ def test_the_best_checkpoint_is_kept_and_outlives_a_restart(tmp_path):
     assert kept == [True, True, False]
     best = BestCheckpoint(str(tmp_path), "f")
     assert best.path == str(tmp_path / "best/model.ckpt-2")
-    found = checkpoints.read_variables(best.path, ["w", "global_step"])
+    found = storage.read_variables(best.path, ["w", "global_step"])
     assert found["w"] == 2
     assert found["global_step"] == 2
-    assert "w/lamb_m" not in checkpoints.read_shapes(best.path)
+    assert "w/lamb_m" not in storage.read_shapes(best.path)
     assert len([n for n in os.listdir(tmp_path / "best") if ".index" in n]) == 1
 
 
@@ -87,7 +86,7 @@ def test_what_an_earlier_training_left_is_moved_aside_and_never_wins(tmp_path):
     # Nothing is lost: the earlier best is whole.
     aside = tmp_path / "best.old-1"
     assert json.loads((aside / "best.json").read_text())["step"] == 54
-    assert checkpoints.resolve(str(aside), "x") == str(aside / "model.ckpt-54")
+    assert storage.resolve(str(aside), "x") == str(aside / "model.ckpt-54")
     assert (tmp_path / "eval.old-1/history.json").exists()
     clean(tmp_path)
     train_once(tmp_path, 4, 0.1)
@@ -130,4 +129,4 @@ def test_best_of_a_relative_folder_can_be_moved(tmp_path, monkeypatch):
     line = 'model_checkpoint_path: "model.ckpt-54"'
     assert line in (tmp_path / "model/best/checkpoint").read_text()
     os.rename("model/best", "moved")
-    assert checkpoints.resolve("moved", "x") == "moved/model.ckpt-54"
+    assert storage.resolve("moved", "x") == "moved/model.ckpt-54"

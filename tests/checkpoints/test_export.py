@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import storage
 from albert.checkpoints.best import BestCheckpoint, choose_checkpoint
 from albert.checkpoints.export import export
 from albert.modeling.encoder import load_encoder_config, make_encoder_builder
@@ -34,12 +34,12 @@ def model(golden, tmp_path):
     """A model directory as training leaves it: variables, slots, step, companions."""
     folder = tmp_path / "model"
     folder.mkdir()
-    names = list(checkpoints.read_shapes(golden.checkpoint))
-    values = checkpoints.read_variables(golden.checkpoint, names)
+    names = list(storage.read_shapes(golden.checkpoint))
+    values = storage.read_variables(golden.checkpoint, names)
     slots = {f"{name}/lamb_{k}": v for name, v in values.items() for k in "mv"}
     step = {"global_step": np.int64(9)}
-    checkpoints.write_variables(str(folder / "model.ckpt-9"), values | slots | step)
-    checkpoints.write_state(str(folder), "model.ckpt-9")
+    storage.write_variables(str(folder / "model.ckpt-9"), values | slots | step)
+    storage.write_state(str(folder), "model.ckpt-9")
     (folder / "albert_config.json").write_text(json.dumps(golden.config.to_dict()))
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokens += [f"t{i}" for i in range(131 - len(tokens))]
@@ -196,5 +196,5 @@ def test_an_export_to_a_relative_folder_can_be_moved(repo, model, tmp_path):
     assert 'model_checkpoint_path: "albert_model.ckpt"' in state
     os.rename(tmp_path / "out", tmp_path / "moved")
     moved = str(tmp_path / "moved")
-    found = checkpoints.resolve(moved, "init_checkpoint")
+    found = storage.resolve(moved, "init_checkpoint")
     assert found == f"{moved}/albert_model.ckpt"

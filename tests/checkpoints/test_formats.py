@@ -7,8 +7,7 @@ import pytest
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.checkpoints import formats
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import formats, restoring, storage
 from albert.checkpoints.formats import NameRule
 
 v1 = tf.compat.v1
@@ -75,34 +74,34 @@ def student(tmp_path):
         "student/w/adam_m": np.float32([0, 0]),
         "global_step": np.int64(4),
     }
-    checkpoints.write_variables(prefix, values)
+    storage.write_variables(prefix, values)
     return prefix
 
 
 def test_a_warm_start_reads_renamed_variables(student):
-    plan = checkpoints.plan_initialisation({"bert/w": [2], "b": [1]}, student, STUDENT)
+    plan = restoring.plan_initialisation({"bert/w": [2], "b": [1]}, student, STUDENT)
     assert plan.loaded == {"bert/w": "student/w"}
     assert plan.fresh == ("b",)
     with tf.Graph().as_default(), v1.Session() as session:
         variable = v1.get_variable("bert/w", [2])
         v1.get_variable("b", [1])
-        checkpoints.initialise(plan)
+        restoring.initialise(plan)
         session.run(v1.global_variables_initializer())
         np.testing.assert_array_equal(session.run(variable), [1, 2])
 
 
 def test_without_the_rules_it_shares_nothing(student):
     with pytest.raises(UserError, match="shares no variable") as error:
-        checkpoints.plan_initialisation({"bert/w": [2]}, student)
+        restoring.plan_initialisation({"bert/w": [2]}, student)
     assert "\n" not in str(error.value)
 
 
 def test_a_transposed_variable_is_to_be_converted_first(student):
     rules = (NameRule("student/w", "bert/w", transposed=True),)
     with pytest.raises(UserError, match="student/w is transposed; convert it first"):
-        checkpoints.plan_initialisation({"bert/w": [2]}, student, rules)
+        restoring.plan_initialisation({"bert/w": [2]}, student, rules)
 
 
 def test_a_shape_that_differs_is_told_by_the_checkpoints_name(student):
     with pytest.raises(UserError, match=r"student/w has shape \[2\], .* is \[3\]"):
-        checkpoints.plan_initialisation({"bert/w": [3]}, student, STUDENT)
+        restoring.plan_initialisation({"bert/w": [3]}, student, STUDENT)

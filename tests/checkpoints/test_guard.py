@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from albert.base.errors import UserError
-from albert.checkpoints import guard as model_dir
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import guard, storage
 from albert.modeling.config import AlbertConfig
 from albert.text.vocabulary import SPECIAL_TOKENS, identify, load_vocabulary
 
@@ -36,13 +35,13 @@ def folder(tmp_path):
 
 def test_the_same_vocabulary_passes(folder, vocabulary):
     write_vocabulary(folder / "vocab.txt")
-    model_dir.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
+    guard.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
 
 
 def test_another_vocab_txt_beside_the_checkpoint_stops(folder, vocabulary):
     other = write_vocabulary(folder / "vocab.txt", last="b")
     with pytest.raises(UserError, match="do not belong together") as error:
-        model_dir.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
+        guard.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
     for part in (vocabulary.sha256[:12], other.sha256[:12], "given.txt", "6 tokens"):
         assert part in str(error.value)
 
@@ -52,40 +51,40 @@ def test_metadata_beside_the_checkpoint_stop_too(folder, vocabulary):
     metadata = {"config": CONFIG.to_dict(), "vocabulary": named}
     (folder / "model.json").write_text(json.dumps(metadata))
     with pytest.raises(UserError, match="model.json.* sha256 000000000000"):
-        model_dir.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
+        guard.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
 
 
 def test_nothing_beside_the_checkpoint_passes(folder, vocabulary):
-    model_dir.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
+    guard.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
 
 
 def test_vocabulary_and_config_must_have_one_size(vocabulary):
     wrong = AlbertConfig(vocab_size=7, hidden_size=8, num_attention_heads=2)
     with pytest.raises(UserError, match="vocab_size is 7, but .* has 6 tokens"):
-        model_dir.check_vocabulary_size(identify(vocabulary), wrong)
+        guard.check_vocabulary_size(identify(vocabulary), wrong)
 
 
 def test_a_prepared_folder_holds_config_vocabulary_and_hash(folder, vocabulary):
     named = identify(vocabulary)
-    model_dir.prepare(str(folder), CONFIG, named, vocabulary.path)
+    guard.prepare(str(folder), CONFIG, named, vocabulary.path)
     assert load_vocabulary(str(folder / "vocab.txt")).sha256 == vocabulary.sha256
     metadata = json.loads((folder / "model.json").read_text())
     assert metadata["vocabulary"]["sha256"] == vocabulary.sha256
     assert json.loads((folder / "albert_config.json").read_text())["vocab_size"] == 6
-    model_dir.prepare(str(folder), CONFIG, named, vocabulary.path)  # again: the same
+    guard.prepare(str(folder), CONFIG, named, vocabulary.path)  # again: the same
 
 
 def test_a_folder_keeps_its_hash_when_a_later_run_knows_none(folder, vocabulary):
-    model_dir.prepare(str(folder), CONFIG, identify(vocabulary))
-    model_dir.prepare(str(folder), CONFIG)
+    guard.prepare(str(folder), CONFIG, identify(vocabulary))
+    guard.prepare(str(folder), CONFIG)
     metadata = json.loads((folder / "model.json").read_text())
     assert metadata["vocabulary"]["sha256"] == vocabulary.sha256
 
 
 def test_a_folder_without_a_checkpoint_binds_to_nothing(folder, vocabulary):
-    model_dir.prepare(str(folder), CONFIG, identify(vocabulary))
+    guard.prepare(str(folder), CONFIG, identify(vocabulary))
     other = dataclasses.replace(CONFIG, hidden_size=16)
-    model_dir.prepare(str(folder), other, identify(vocabulary))
+    guard.prepare(str(folder), other, identify(vocabulary))
     metadata = json.loads((folder / "model.json").read_text())
     assert metadata["config"]["hidden_size"] == 16
 
@@ -108,10 +107,10 @@ def test_what_leaves_no_trace_in_shapes_is_guarded(folder, name, changes, messag
     (folder / name).write_text(json.dumps(value))
     given = dataclasses.replace(CONFIG, **changes)
     if message is None:
-        model_dir.check_config_pair(given, str(folder / "x.ckpt"))
+        guard.check_config_pair(given, str(folder / "x.ckpt"))
     else:
         with pytest.raises(UserError, match=f"do not belong together: {message}"):
-            model_dir.check_config_pair(given, str(folder / "x.ckpt"))
+            guard.check_config_pair(given, str(folder / "x.ckpt"))
 
 
 @pytest.mark.parametrize(
@@ -126,15 +125,15 @@ def test_what_leaves_no_trace_in_shapes_is_guarded(folder, name, changes, messag
 def test_metadata_of_another_form_are_named(folder, vocabulary, content):
     (folder / "model.json").write_text(content)
     with pytest.raises(UserError, match="model.json"):
-        model_dir.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
+        guard.check_vocabulary_pair(vocabulary, str(folder / "x.ckpt"))
 
 
 def test_a_folder_with_another_config_is_refused(folder, vocabulary):
-    model_dir.prepare(str(folder), CONFIG, identify(vocabulary))
+    guard.prepare(str(folder), CONFIG, identify(vocabulary))
     (folder / "model.ckpt-1.index").write_text("")
     other = AlbertConfig(vocab_size=6, hidden_size=16, num_attention_heads=2)
     with pytest.raises(UserError, match="hidden_size 8, the config given has 16"):
-        model_dir.prepare(str(folder), other, identify(vocabulary))
+        guard.prepare(str(folder), other, identify(vocabulary))
 
 
 @pytest.mark.parametrize(
@@ -151,33 +150,33 @@ def test_metadata_of_another_architecture_are_another_model(folder, changed, mes
     (folder / "model.json").write_text(json.dumps({"config": config}))
     (folder / "model.ckpt-1.index").write_text("")
     if message is None:
-        model_dir.check_same_model(str(folder), CONFIG, None)
+        guard.check_same_model(str(folder), CONFIG, None)
     else:
         with pytest.raises(UserError, match=message):
-            model_dir.check_same_model(str(folder), CONFIG, None)
+            guard.check_same_model(str(folder), CONFIG, None)
 
 
 def test_metadata_without_an_extension_mean_its_default(folder):
     (folder / "model.json").write_text(json.dumps({"config": CONFIG.to_dict()}))
     (folder / "model.ckpt-1.index").write_text("")
-    model_dir.check_same_model(str(folder), CONFIG, None)
+    guard.check_same_model(str(folder), CONFIG, None)
     unshared = dataclasses.replace(CONFIG, layer_sharing="none")
     with pytest.raises(UserError, match="layer_sharing all, the config given has none"):
-        model_dir.check_same_model(str(folder), unshared, None)
+        guard.check_same_model(str(folder), unshared, None)
 
 
 def test_a_folder_with_another_vocabulary_is_refused(folder, vocabulary, tmp_path):
-    model_dir.prepare(str(folder), CONFIG, identify(vocabulary))
+    guard.prepare(str(folder), CONFIG, identify(vocabulary))
     (folder / "model.ckpt-1.index").write_text("")
     other = write_vocabulary(tmp_path / "other.txt", last="b")
     with pytest.raises(UserError, match="another vocabulary"):
-        model_dir.prepare(str(folder), CONFIG, identify(other))
+        guard.prepare(str(folder), CONFIG, identify(other))
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="--output_dir: .*file is not a folder"):
-        model_dir.prepare(str(tmp_path / "file" / "model"), CONFIG)
+        guard.prepare(str(tmp_path / "file" / "model"), CONFIG)
 
 
 @pytest.mark.parametrize("name", ["runs [2]", "model*", "a?"])
@@ -185,13 +184,13 @@ def test_a_folder_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path, name)
     """Training in `model*` would remove old checkpoints of `model_large`."""
     folder = tmp_path / name
     with pytest.raises(UserError, match="--output_dir: .* rename the folder"):
-        model_dir.prepare(str(folder), CONFIG)
+        guard.prepare(str(folder), CONFIG)
     assert not folder.exists()
     folder.mkdir()
-    checkpoints.write_variables(str(folder / "x.ckpt"), {"w": np.float32([1])})
+    storage.write_variables(str(folder / "x.ckpt"), {"w": np.float32([1])})
     for path in (folder, folder / "x.ckpt"):
         with pytest.raises(UserError, match="--model_dir: .* rename the folder"):
-            checkpoints.resolve(str(path), "model_dir")
+            storage.resolve(str(path), "model_dir")
 
 
 @pytest.mark.parametrize(
@@ -201,12 +200,12 @@ def test_a_folder_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path, name)
 def test_companions_of_an_export_must_fit(folder, vocabulary, shape, message):
     prefix = str(folder / "x.ckpt")
     name = "bert/embeddings/word_embeddings"
-    checkpoints.write_variables(prefix, {name: np.zeros(shape, np.float32)})
+    storage.write_variables(prefix, {name: np.zeros(shape, np.float32)})
     config = folder / "config.json"
     config.write_text(json.dumps(CONFIG.to_dict()))
     arguments = (str(config), vocabulary.path, prefix, {name: shape})
     if message is None:
-        model_dir.check_companions(*arguments)
+        guard.check_companions(*arguments)
     else:
         with pytest.raises(UserError, match=message):
-            model_dir.check_companions(*arguments)
+            guard.check_companions(*arguments)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import restoring, storage
 from albert.checkpoints.export import export
 from albert.evaluation.evaluator import CheckpointEvaluator
 from albert.modeling.encoder import (
@@ -60,7 +60,7 @@ def test_variables_lie_in_the_scope_asked_for(architecture):
         ids = v1.placeholder(tf.int32, [None, 8])
         for scope in (config.scope, "second"):
             make_encoder_builder(config)(ids, ids, ids, scope=scope)
-        shapes = {v.op.name: v.shape.as_list() for v in checkpoints.model_variables()}
+        shapes = {v.op.name: v.shape.as_list() for v in restoring.model_variables()}
     own = {n for n in shapes if n.startswith(f"{config.scope}/")}
     assert len(own) * 2 == len(shapes)
     for name in own:
@@ -76,10 +76,10 @@ def test_export_predicts_and_scores_as_the_model_did(architecture, head, tmp_pat
     with tf.Graph().as_default(), v1.Session() as session:
         v1.set_random_seed(3)
         output, feed = build(architecture, head, EVAL)
-        variables = {v.op.name: v for v in checkpoints.model_variables()}
+        variables = {v.op.name: v for v in restoring.model_variables()}
         session.run(v1.global_variables_initializer())
         values, wanted = session.run((variables, dict(output.predictions)), feed)
-    checkpoints.write_variables(str(tmp_path / "model.ckpt-1"), values)
+    storage.write_variables(str(tmp_path / "model.ckpt-1"), values)
     (tmp_path / "albert_config.json").write_text(json.dumps(config.to_dict()))
     vocabulary = "".join(f"{token}\n" for token in TOKENS)
     (tmp_path / "vocab.txt").write_text(vocabulary, "utf-8")
@@ -97,7 +97,7 @@ def test_export_predicts_and_scores_as_the_model_did(architecture, head, tmp_pat
             mode,
             replicas=ONE_CPU,
         )
-        found = next(evaluator.batches(checkpoints.resolve(str(out), "x")))
+        found = next(evaluator.batches(storage.resolve(str(out), "x")))
         evaluator.close()
         assert found
         for name, value in found.items():
@@ -157,5 +157,5 @@ def test_two_replicas_that_resume_end_like_one_that_did_not(
     for name in names:
         if KEY_BIAS not in name:
             error = relative_error(two.get_tensor(name), one.get_tensor(name))
-            is_slot = name.endswith(checkpoints.SLOT_NAMES)
+            is_slot = name.endswith(restoring.SLOT_NAMES)
             assert error < (1e-3 if is_slot else 1e-4), name

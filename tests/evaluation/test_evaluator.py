@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from albert.base.errors import UserError
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import restoring, storage
 from albert.evaluation.evaluator import CheckpointEvaluator, write_results
 from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import make_encoder_builder
@@ -92,11 +92,11 @@ def test_max_batches_ends_an_evaluation_early(golden):
 
 
 def test_one_evaluator_serves_several_checkpoints(golden, tmp_path):
-    names = checkpoints.slim_names(golden.checkpoint)
-    variables = checkpoints.read_variables(golden.checkpoint, names)
+    names = restoring.slim_names(golden.checkpoint)
+    variables = storage.read_variables(golden.checkpoint, names)
     variables["cls/seq_relationship/output_bias"] += np.float32([10, 0])
     other = str(tmp_path / "other.ckpt")
-    checkpoints.write_variables(other, variables)
+    storage.write_variables(other, variables)
     evaluator = make_evaluator(golden, 6)
     first = evaluator.evaluate(golden.checkpoint)
     changed = evaluator.evaluate(other)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import storage
 from albert.evaluation import held_out
 from albert.evaluation.config import HeldOutConfig
 from albert.evaluation.evaluator import EvaluationStopped
@@ -38,10 +38,10 @@ class ScriptedEvaluator:
 
 def write_checkpoint(folder, step):
     prefix = str(folder / f"model.ckpt-{step}")
-    checkpoints.write_variables(
+    storage.write_variables(
         prefix, {"w": np.float32([step]), "global_step": np.int64(step)}
     )
-    checkpoints.write_state(str(folder), f"model.ckpt-{step}")
+    storage.write_state(str(folder), f"model.ckpt-{step}")
     return prefix
 
 
@@ -105,7 +105,7 @@ def test_the_best_checkpoints_are_kept(tmp_path):
     assert (best["step"], best["value"]) == (20, 3)
     assert [n["step"] for n in best["next"]] == [40, 30]
     newest = tf.train.latest_checkpoint(str(tmp_path / "best"))
-    assert checkpoints.read_variables(newest, ["w"])["w"] == 20
+    assert storage.read_variables(newest, ["w"])["w"] == 20
 
 
 def test_a_step_evaluated_before_a_restart_is_not_evaluated_again(tmp_path):

@@ -59,7 +59,7 @@ def base(repo, tmp_path_factory):
     (folder / "albert_tiny").mkdir()
     config = folder / "albert_tiny/albert_config_tiny.json"
     config.write_text(json.dumps(TINY))
-    from albert.checkpoints.variables import write_variables
+    from albert.checkpoints.storage import write_variables
     from albert.modeling.encoder import load_encoder_config, make_encoder_builder
 
     v1 = tf.compat.v1

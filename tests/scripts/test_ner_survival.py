@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import storage
 from tests.ner_kit import arguments_of, make_files, read_results, run
 
 # The script without dropout before the head, which is no flag: its masks start anew in
@@ -58,8 +58,8 @@ def _finish(process, status=0):
 
 def _newest_variables(folder):
     checkpoint = tf.train.latest_checkpoint(str(folder))
-    names = sorted(checkpoints.read_shapes(checkpoint))
-    return checkpoints.read_variables(checkpoint, names)
+    names = sorted(storage.read_shapes(checkpoint))
+    return storage.read_variables(checkpoint, names)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert.checkpoints.variables import is_training_state
+from albert.checkpoints.restoring import is_training_state
 from albert.text.vocabulary import SPECIAL_TOKENS
 from tests import pretraining_kit as kit
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert.checkpoints import guard
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import guard, restoring, storage
 from albert.modeling.encoder import load_encoder_config, make_encoder_builder
 from albert.tasks.model_folder import save_labels
 from albert.tasks.ner.config import NerConfig
@@ -53,16 +52,16 @@ def write_model(folder, head="crf", scheme="BIO", latin_columns="characters", se
             for name, spec in task.features(PREDICT).items()
         }
         task.build(features, PREDICT, make_encoder_builder(encoder))
-        shapes = {v.op.name: v.shape.as_list() for v in checkpoints.model_variables()}
+        shapes = {v.op.name: v.shape.as_list() for v in restoring.model_variables()}
         session.close()
     random = np.random.default_rng(seed)
     values = {
         name: random.normal(size=shape).astype(np.float32) * 0.6
         for name, shape in sorted(shapes.items())
     }
-    values[checkpoints.GLOBAL_STEP] = np.int64(7)
-    checkpoints.write_variables(str(folder / "model.ckpt-7"), values)
-    checkpoints.write_state(str(folder), "model.ckpt-7")
+    values[storage.GLOBAL_STEP] = np.int64(7)
+    storage.write_variables(str(folder / "model.ckpt-7"), values)
+    storage.write_state(str(folder), "model.ckpt-7")
     return folder
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from albert.base import files
 from albert.base.errors import UserError
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import storage
 from albert.tasks.finetuning_config import FineTuningRun
 from albert.tasks.model_folder import (
     LABELS_FILE,
@@ -45,9 +45,7 @@ def model(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     _save(folder)
-    checkpoints.write_variables(
-        str(folder / "model.ckpt-1"), {"global_step": np.int64(1)}
-    )
+    storage.write_variables(str(folder / "model.ckpt-1"), {"global_step": np.int64(1)})
     (folder / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-1"\n')
     return str(folder)
 

@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.training import failures
-from albert.training import loop as training
+from albert.training import failures, loop
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.optimization import NOT_FINITE
 from tests.training.test_loop import LineTask
@@ -64,7 +63,7 @@ def config(folder, **changes):
 
 def run(settings, task, **arguments):
     replicas = ReplicaConfig(num_gpus=0)
-    return training.train(task, task, None, settings, replicas, **arguments)
+    return loop.train(task, task, None, settings, replicas, **arguments)
 
 
 @pytest.mark.slow

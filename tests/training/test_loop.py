@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from albert.base.errors import UserError
 from albert.training import input as training_input
-from albert.training import loop as training
+from albert.training import loop
 from albert.training.config import ReplicaConfig, TrainingConfig, advise_on_rate
 from albert.training.optimization import NOT_FINITE
 from albert.training.stopping import StopRequest
@@ -65,9 +65,7 @@ def config(tmp_path):
 
 def run(config, task=None, **arguments):
     task = task or LineTask()
-    return training.train(
-        task, task, None, config, ReplicaConfig(num_gpus=0), **arguments
-    )
+    return loop.train(task, task, None, config, ReplicaConfig(num_gpus=0), **arguments)
 
 
 def log_lines(caplog):
@@ -314,7 +312,7 @@ def test_a_rate_made_for_a_larger_batch_is_warned_of(
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_float16_on_a_cpu_is_warned_of(config, caplog, precision):
     settings = config(precision=precision, num_train_steps=1)
-    training.train(LineTask(), LineTask(), dict, settings, ReplicaConfig(num_gpus=0))
+    loop.train(LineTask(), LineTask(), dict, settings, ReplicaConfig(num_gpus=0))
     assert ("step can take minutes" in log_lines(caplog)) == (precision == "float16")
 
 

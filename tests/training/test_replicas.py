@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.checkpoints.variables import SLOT_NAMES
+from albert.checkpoints.restoring import SLOT_NAMES
 from albert.training import replicas
 from albert.training.config import ReplicaConfig
 from albert.training.task import LossTerm

@@ -13,8 +13,7 @@ from absl import logging
 
 from albert.base.errors import UserError
 from albert.base.lock import hold_folder
-from albert.checkpoints import guard
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import guard, storage
 from albert.checkpoints.best import BEST_FOLDER
 from albert.evaluation.config import HeldOutConfig
 from albert.evaluation.evaluator import write_results
@@ -166,7 +165,7 @@ def _evaluate(run: Run) -> None:
     """Evaluate a checkpoint, log the results and write `eval_results.txt`."""
     files, output_dir = run.files, run.training.output_dir
     # Not before training, which may make it: the best, the newest.
-    checkpoint = checkpoints.resolve(
+    checkpoint = storage.resolve(
         files.eval_checkpoint or output_dir,
         "eval_checkpoint" if files.eval_checkpoint else "output_dir",
     )

@@ -8,7 +8,7 @@ import numpy as np
 from absl import logging
 
 from albert.base.errors import UserError
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import storage
 from albert.text.vectors import TokenVectors
 
 _WORDS, _PROJECTION = "embeddings/word_embeddings", "embeddings/word_embeddings_2"
@@ -83,7 +83,7 @@ def write_start(
 ) -> None:
     """Write a checkpoint to start from; arguments as `fit_to_model`."""
     values = fit_to_model(vectors, shapes, stddev, seed, where)
-    checkpoints.write_variables(prefix, values)
+    storage.write_variables(prefix, values)
     known = int(vectors.known.sum())
     logging.info(
         "%s: vectors for %d of %d tokens; the others start from random values",

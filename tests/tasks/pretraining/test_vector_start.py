@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from albert.base.errors import UserError
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import storage
 from albert.tasks.pretraining.vector_start import fit_to_model
 from albert.text.vectors import TokenVectors
 from tests import pretraining_kit as kit
@@ -107,7 +107,7 @@ def test_training_starts_from_the_vectors_of_a_file(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "vectors for 40 of 40 tokens" in done.stderr
     name = "bert/embeddings/word_embeddings"
-    table = checkpoints.read_variables(str(tmp_path / "model/model.ckpt-1"), [name])
+    table = storage.read_variables(str(tmp_path / "model/model.ckpt-1"), [name])
     steps = np.diff(table[name][:, 0])  # each row is its number, but for the scale
     assert steps[0] > 0
     np.testing.assert_allclose(steps, steps[0], rtol=0.05)
