@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from albert.tasks.data_files import find_splits
-from albert.tasks.ner import examples as ner_data
+from albert.tasks.ner import examples
 from albert.tasks.ner.conll import SUFFIXES, Sentence, read_conll
 from albert.tasks.ner.examples import Window, plan_windows
 from albert.tasks.ner.tag_schemes import LabelSet, collect_labels, find_scheme
@@ -39,12 +39,12 @@ VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"用图像abé1⁄2，½", "##b", "he
     ],
 )
 def test_each_column_has_exactly_one_piece(column, piece):
-    assert ner_data.first_piece(column, Tokenizer(VOCABULARY)) == piece
+    assert examples.first_piece(column, Tokenizer(VOCABULARY)) == piece
 
 
 def test_case_is_kept_where_asked():
-    assert ner_data.first_piece("A", Tokenizer(VOCABULARY, False)) == "[UNK]"
-    assert ner_data.first_piece("é", Tokenizer(VOCABULARY, False)) == "é"
+    assert examples.first_piece("A", Tokenizer(VOCABULARY, False)) == "[UNK]"
+    assert examples.first_piece("é", Tokenizer(VOCABULARY, False)) == "é"
 
 
 def test_windows_of_a_small_sentence_by_hand():
@@ -89,7 +89,7 @@ def test_each_column_is_scored_once_where_it_has_most_context(length, capacity):
 )
 def test_targets_are_known_and_legal(scheme, tags, expected):
     label_set = LabelSet(scheme, ("A", "B"))
-    assert ner_data.target_tags(tags.split(), label_set) == expected.split()
+    assert examples.target_tags(tags.split(), label_set) == expected.split()
 
 
 def _sentence(length, tags=True):
@@ -101,7 +101,7 @@ def _sentence(length, tags=True):
 def test_examples_of_windows_hold_each_label_once_and_point_at_their_tokens():
     label_set = LabelSet(BIO, ("A",))
     sentences = [_sentence(4), _sentence(23), _sentence(1)]
-    made = ner_data.make_examples(sentences, Tokenizer(VOCABULARY), label_set, 10)
+    made = examples.make_examples(sentences, Tokenizer(VOCABULARY), label_set, 10)
     ids = VOCABULARY.ids
     for number, sentence in enumerate(sentences):
         rows = [i for i, s in enumerate(made.sentence) if s == number]
@@ -124,7 +124,7 @@ def test_nasty_characters_keep_their_labels_in_place():
     tags = ("B-A", "I-A", "I-A", "O", "B-A", "O", "B-A")
     label_set = LabelSet(BIO, ("A",))
     sentence = Sentence(columns, tags, 1)
-    made = ner_data.make_examples([sentence], Tokenizer(VOCABULARY), label_set, 128)
+    made = examples.make_examples([sentence], Tokenizer(VOCABULARY), label_set, 128)
     tokens = " ".join(VOCABULARY.to_tokens(made.input_ids[0]))
     assert tokens == "[CLS] 用 [UNK] [UNK] [UNK] a 用 像 [SEP]"
     assert [label_set.labels[label] for label in made.label_ids[0]] == list(tags)
@@ -134,7 +134,7 @@ def test_nasty_characters_keep_their_labels_in_place():
 def test_sentence_without_tags_has_labels_of_its_length():
     sentence = Sentence(("用", "图"), None, 1)
     label_set = LabelSet(BIO, ("A",))
-    made = ner_data.make_examples([sentence], Tokenizer(VOCABULARY), label_set, 128)
+    made = examples.make_examples([sentence], Tokenizer(VOCABULARY), label_set, 128)
     assert made.label_ids == [[0, 0]]
 
 
@@ -144,9 +144,9 @@ def test_counts_tell_what_is_odd():
         Sentence(tuple("灸" * 12), ("O",) * 12, 5),
     ]
     label_set = LabelSet(BIO, ("A",))
-    made = ner_data.make_examples(sentences, Tokenizer(VOCABULARY), label_set, 10)
-    counts = ner_data.count_data(sentences, made, label_set)
-    assert counts == ner_data.DataCounts(
+    made = examples.make_examples(sentences, Tokenizer(VOCABULARY), label_set, 10)
+    counts = examples.count_data(sentences, made, label_set)
+    assert counts == examples.DataCounts(
         sentences=2,
         characters=15,
         entities=2,
@@ -170,11 +170,11 @@ def test_scibert_cn_counts_as_documented(shared, split, entities, illegal):
     label_set = collect_labels((t for s in train for t in s.tags), BIO)
     assert label_set.types == ("Evaluation", "Material", "Method", "Task")
     sentences = read_conll(splits[split]).sentences
-    made = ner_data.make_examples(sentences, Tokenizer(vocabulary), label_set, 128)
-    counts = ner_data.count_data(sentences, made, label_set)
+    made = examples.make_examples(sentences, Tokenizer(vocabulary), label_set, 128)
+    counts = examples.count_data(sentences, made, label_set)
     assert (counts.entities, counts.illegal) == (entities, illegal)
     if split == "train":
         assert (counts.characters, counts.unknown) == (65047, 20)
         cased = Tokenizer(vocabulary, do_lower_case=False)
-        made = ner_data.make_examples(sentences, cased, label_set, 128)
+        made = examples.make_examples(sentences, cased, label_set, 128)
         assert made.unknown == 1960

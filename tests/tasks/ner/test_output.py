@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from albert.tasks.ner import output as ner_output
+from albert.tasks.ner import output
 from albert.tasks.ner.conll import Sentence, read_conll
 from albert.tasks.ner.tag_schemes import find_scheme
 
@@ -37,20 +37,20 @@ def _read(folder, text, need_tags=True):
 def test_each_line_gets_its_tag_as_a_last_column(tmp_path, text, tags, expected):
     conll = _read(tmp_path, text)
     predicted = [sentence.split() for sentence in tags]
-    lines = ner_output.label_lines(conll, predicted)
+    lines = output.label_lines(conll, predicted)
     assert "".join(f"{line}\n" for line in lines) == expected
 
 
 def test_file_of_one_column_gets_a_second(tmp_path):
     conll = _read(tmp_path, "用\n\u3000\n\n图\n", need_tags=False)
-    lines = ner_output.label_lines(conll, [["O", "B-A"], ["B-B"]])
+    lines = output.label_lines(conll, [["O", "B-A"], ["B-B"]])
     assert lines == ["用 O", "\u3000 B-A", "", "图 B-B"]
 
 
 def test_labelled_lines_are_read_again_with_the_same_columns(tmp_path):
     conll = _read(tmp_path, "用 O\n\u3000 O\n  B-A\n图 O\n\n像 I-A\n")
     predicted = [("O", "B-A", "I-A", "O"), ("B-B",)]
-    files = ner_output.write_predictions(
+    files = output.write_predictions(
         str(tmp_path / "predictions"), conll, predicted, BIO
     )
     again = read_conll(files[0])
@@ -74,7 +74,7 @@ def test_labelled_lines_are_read_again_with_the_same_columns(tmp_path):
 )
 def test_entities_point_into_the_original_text(columns, tags, scheme, entities):
     sentence = Sentence(tuple(columns), None, 1)
-    found = ner_output.describe_entities(sentence, tags.split(), scheme)
+    found = output.describe_entities(sentence, tags.split(), scheme)
     assert found["text"] == "".join(columns)
     keys = ("type", "start", "end", "surface")
     assert [tuple(e[key] for key in keys) for e in found["entities"]] == entities
@@ -85,7 +85,7 @@ def test_entities_point_into_the_original_text(columns, tags, scheme, entities):
 
 def test_json_lines_are_readable_and_one_a_sentence(tmp_path):
     conll = _read(tmp_path, '用 O\n" O\n\n\u2028 O\n图 B-A\n')
-    _, path = ner_output.write_predictions(
+    _, path = output.write_predictions(
         str(tmp_path / "p"), conll, [["O", "O"], ["O", "B-A"]], BIO
     )
     text = pathlib.Path(path).read_bytes().decode()
@@ -101,7 +101,7 @@ def test_json_lines_are_readable_and_one_a_sentence(tmp_path):
 def test_report_carries_both_readings_and_the_illegal_counts():
     gold = [("B-A", "I-A", "O"), ("I-A", "O")]
     predicted = [("B-A", "I-A", "O"), ("I-A", "O")]
-    report = ner_output.make_report(gold, predicted, 0.25, BIO)
+    report = output.make_report(gold, predicted, 0.25, BIO)
     assert report.metrics() == {
         "eval_f": 1.0,
         "eval_precision": 1.0,

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from albert.base.errors import UserError
 from albert.modeling import ngrams
-from albert.tasks.ner import task as ner
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.conll import ConllFile, Sentence
 from albert.tasks.ner.examples import plan_windows
 from albert.tasks.ner.tag_schemes import LabelSet, count_illegal, find_scheme
+from albert.tasks.ner.task import NerTask, gather_scored_tokens
 from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from albert.training.task import EVAL, PREDICT, TRAIN
@@ -39,7 +39,7 @@ def _task(sentences, scheme=BIO, **settings):
     config = NerConfig(dropout_prob=0.0, **settings)
     label_set = LabelSet(scheme, ("A", "B"))
     encoder = types.SimpleNamespace(initializer_range=0.02)
-    task = ner.NerTask(config, label_set, Tokenizer(VOCABULARY), encoder)
+    task = NerTask(config, label_set, Tokenizer(VOCABULARY), encoder)
     return task, task.make_source("train", ConllFile("f", (), tuple(sentences)), 1)
 
 
@@ -153,7 +153,7 @@ def test_scored_tokens_are_taken_from_their_places():
     sequence = np.arange(2 * 5).reshape(2, 5, 1)
     with tf.Graph().as_default(), v1.Session() as session:
         found = session.run(
-            ner.gather_scored_tokens(tf.constant(sequence), tf.constant([1, 3]), 3)
+            gather_scored_tokens(tf.constant(sequence), tf.constant([1, 3]), 3)
         )
     assert found[..., 0].tolist() == [[1, 2, 3], [8, 9, 9]]
 
