@@ -55,7 +55,7 @@ def _name_owner(descriptor: int) -> str:
             f"process {owner['pid']} on {owner['host']} since {owner['since']}: "
             f"{owner['command']}"
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "another process, which has not told its name yet"
 
 

@@ -88,6 +88,16 @@ def test_in_one_process_too_only_one_holds(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("content", ["", "{", "[1]", "{}", "[" * 100_000], ids=len)
+def test_an_owner_whose_name_cannot_be_read_holds_all_the_same(tmp_path, content):
+    path = tmp_path / "x.lock"
+    with hold_lock(str(path), "x"):
+        path.write_text(content)
+        with pytest.raises(UserError, match="x is in use by another process, which"):
+            with hold_lock(str(path), "x"):
+                pass
+
+
 def test_folders_that_were_made_for_nothing_are_removed(tmp_path):
     with pytest.raises(RuntimeError), hold_folder(str(tmp_path / "a/b")):
         raise RuntimeError

@@ -109,6 +109,9 @@ def test_half_a_surrogate_pair_is_a_lost_character(tmp_path):
     ("line", "message"),
     [
         ("{", "a.jsonl: line 2 is not JSON"),
+        pytest.param(
+            "[" * 100_000, "a.jsonl: line 2 is JSON nested too deeply", id="nested"
+        ),
         ("[1]", "line 2 is no JSON object with a field 'text'"),
         ('{"body": "x"}', "line 2 is no JSON object with a field 'text'"),
         ('{"text": 1}', "line 2: the field 'text' is not a string"),

@@ -120,6 +120,36 @@ def test_train_evaluate_and_resume(folder):
     assert "another vocabulary" in folder.fail(num_train_steps=8)
 
 
+def describe_files(folder):
+    """Return path -> (bytes, time of change) of what lies in a folder."""
+    return {
+        path: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in [*folder.rglob("*")]
+        if path.is_file()
+    }
+
+
+def test_a_read_only_model_is_evaluated_into_another_folder(folder):
+    """Permissions do not bind root; what lies in the folder tells for all users."""
+    folder.run(num_train_steps=2)
+    model, results = folder.path / "model", folder.path / "results"
+    before = describe_files(model)
+    model.chmod(0o555)
+    try:
+        folder.run(
+            do_train=None,
+            do_eval=True,
+            eval_input_file=folder.path / "tf_2.tfrecord",
+            eval_checkpoint=model,
+            output_dir=results,
+        )
+    finally:
+        model.chmod(0o755)
+    assert "global_step = 2" in (results / "eval_results.txt").read_text()
+    assert [path.name for path in results.iterdir()] == ["eval_results.txt"]
+    assert describe_files(model) == before
+
+
 def test_two_steps_on_gzip_records(folder, repo, testdata):
     own, path = testdata / "pretraining_data", folder.path / "gzip.tfrecord"
     command = [sys.executable, "create_pretraining_data.py"]

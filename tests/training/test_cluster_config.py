@@ -71,6 +71,9 @@ class TestVariable:
         [
             ("{", "TF_CONFIG is not of the form"),
             ("[1]", "TF_CONFIG is not of the form"),
+            pytest.param(
+                "[" * 100_000, "TF_CONFIG is not of the form", id="nested too deeply"
+            ),
             ('{"cluster": ["a:1"], "task": {}}', "TF_CONFIG is not of the form"),
             (tf_config("ps", 0, ps=["a:1"], worker=["b:1"]), "TF_CONFIG names 'ps'"),
             (tf_config("worker", 0, worker="a:1"), "list of host:port, got 'a:1'"),

@@ -48,10 +48,14 @@ def encode_json(value: Any) -> bytes:
 
 
 def read_json_lines(path: str) -> Iterator[Any]:
-    """Yield the values that `encode_json` made."""
+    """Yield the values that `encode_json` made.
+
+    Raises:
+        UserError: a line is no JSON: the file was damaged since.
+    """
     with FileSystems.open(path, compression_type=_PLAIN) as file:
-        for line in file:
-            yield json.loads(line)
+        for number, line in enumerate(file, start=1):
+            yield files.parse_json(line.decode(), f"{path}: line {number}")
 
 
 def read_json(path: str) -> Optional[Any]:

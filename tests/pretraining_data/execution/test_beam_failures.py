@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from albert.base.errors import UserError
 from albert.pretraining_data.config import PretrainingDataConfig
 from tests.beam_kit import (
     SCRIPT,
@@ -239,3 +240,16 @@ def test_a_file_that_a_second_worker_took_away_is_missed(repo, tmp_path, own):
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert re.match(r"error: .*\.tfrecord\.json is not there, though a worker", last)
+
+
+@needs_beam
+def test_json_between_the_machines_that_is_damaged_is_one_line(tmp_path):
+    from albert.pretraining_data.execution import beam_files
+
+    path = tmp_path / "documents"
+    for damage in ("{", "[" * 100_000):
+        path.write_text(f'["text"]\n{damage}\n')
+        lines = beam_files.read_json_lines(str(path))
+        assert next(lines) == ["text"]
+        with pytest.raises(UserError, match="documents: line 2 is .*JSON"):
+            next(lines)
