@@ -19,15 +19,17 @@ def last_checkpoints(model_dir: str, count: int, flag: str) -> list[str]:
     """Return the prefixes of the last `count` checkpoints of a folder, oldest first.
 
     Raises:
-        UserError: the folder holds fewer; `flag` is what asked for so many.
+        UserError: the folder holds fewer; `flag` is what asked for so many. Or its name
+            is a pattern to TensorFlow.
     """
+    storage.check_name(model_dir, "model_dir")
     state = tf.train.get_checkpoint_state(model_dir)
     known = [] if state is None else list(state.all_model_checkpoint_paths)
     there = [prefix for prefix in known if tf.io.gfile.exists(f"{prefix}.index")]
     if len(there) < count:
         raise UserError(
             f"{flag} is {count}, but {model_dir} holds {len(there)} checkpoint(s); "
-            "training keeps --keep_checkpoint_max of them"
+            "training keeps only the last ones"
         )
     return there[-count:]
 

@@ -164,8 +164,10 @@ def choose_checkpoint(folder: str, flag: str) -> str:
     """Return the best checkpoint of a model directory, or else its newest.
 
     Raises:
-        UserError: the folder, which `flag` names, holds none.
+        UserError: the folder, which `flag` names, holds none, or its name is a pattern
+            to TensorFlow.
     """
+    storage.check_name(folder, flag)
     path = os.path.join(folder, BEST_FOLDER, BEST_RECORD)
     record = files.read_json(path) if os.path.exists(path) else None
     if record is not None and not is_of_training(record, folder):

@@ -86,6 +86,18 @@ class FineTuningTask(Task):
         """
 
     @classmethod
+    def continue_labels(cls, labels: Any, stored: Any) -> Any:
+        """Return the labels with which training goes on in a folder.
+
+        Args:
+            labels: of the training data.
+            stored: of the model there, which say, beside what both must have in
+                common, how that model reads its data.
+        """
+        del stored
+        return labels
+
+    @classmethod
     @abc.abstractmethod
     def labels_to_json(cls, labels: Any) -> dict[str, Any]:
         """Return the labels as JSON values, to be kept with the model."""

@@ -18,6 +18,7 @@ from albert.base.compare import first_difference
 from albert.base.errors import UserError
 from albert.checkpoints import guard
 from albert.checkpoints.best import BEST_FOLDER
+from albert.checkpoints.storage import check_name
 from albert.modeling.encoder import load_encoder_config
 from albert.tasks.finetuning_config import FineTuningRun, ModelSettings
 from albert.tasks.finetuning_task import FineTuningTask
@@ -130,15 +131,19 @@ def choose_labels(
     Arguments as those of `open_model`.
 
     Raises:
-        UserError: there is no model to use, or one that was trained otherwise.
+        UserError: there is no model to use, or one that was trained otherwise, or the
+            folder's name is a pattern to TensorFlow.
     """
     folder = run.model_folder
+    check_name(folder, run.model_flag)
     trained = has_checkpoint(folder)
     if train_file is not None:  # it may start anew beside an old best checkpoint
         trained = tf.train.latest_checkpoint(folder) is not None
     stored = load_labels(folder, task_class) if trained else None
     if train_file is not None:
         labels = task_class.collect_labels(train_file)
+        if stored is not None:
+            labels = task_class.continue_labels(labels, stored.labels)
         model = StoredModel(labels, task_class.settings_class(**given))
     elif stored is not None:
         settings = dataclasses.replace(stored.settings, **given)
@@ -161,6 +166,7 @@ def open_trained(
     Args:
         flag: names the folder in messages.
     """
+    check_name(folder, flag)
     stored = load_labels(folder, task_class) if has_checkpoint(folder) else None
     if stored is None:
         raise UserError(

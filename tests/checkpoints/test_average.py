@@ -87,7 +87,7 @@ def test_more_than_there_are_is_one_line(model, tmp_path):
     errors = [line for line in done.stderr.splitlines() if line.startswith("error")]
     assert errors == [
         f"error: average is 4, but {model} holds 3 checkpoint(s); training keeps "
-        "--keep_checkpoint_max of them"
+        "only the last ones"
     ]
     assert not out.exists()
 
@@ -109,3 +109,9 @@ def test_checkpoints_of_two_models_have_no_mean(model, tmp_path):
 def test_one_checkpoint_has_no_average(tmp_path):
     with pytest.raises(UserError, match="average is of the checkpoints"):
         ExportConfig(checkpoint="x", output_dir="y", average=2)
+
+
+def test_a_folder_that_is_a_pattern_is_refused(model):
+    folder = model.rename(model.with_name("model[1]"))
+    with pytest.raises(UserError, match="--model_dir: .* takes for a pattern"):
+        last_checkpoints(str(folder), 2, "average")

@@ -7,7 +7,9 @@ import logging
 import os
 
 import numpy as np
+import pytest
 
+from albert.base.errors import UserError
 from albert.checkpoints import guard, storage
 from albert.checkpoints.best import BestCheckpoint, choose_checkpoint
 from albert.modeling.config import AlbertConfig
@@ -130,3 +132,10 @@ def test_best_of_a_relative_folder_can_be_moved(tmp_path, monkeypatch):
     assert line in (tmp_path / "model/best/checkpoint").read_text()
     os.rename("model/best", "moved")
     assert storage.resolve("moved", "x") == "moved/model.ckpt-54"
+
+
+def test_a_folder_that_is_a_pattern_is_refused_beside_a_best_record(tmp_path):
+    (tmp_path / "a[1]/best").mkdir(parents=True)
+    (tmp_path / "a[1]/best/best.json").write_text('{"checkpoint": "model.ckpt-1"}')
+    with pytest.raises(UserError, match="--model_dir: .* takes for a pattern"):
+        choose_checkpoint(str(tmp_path / "a[1]"), "model_dir")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from albert.tasks.model_folder import (
     choose_labels,
     describe_folder,
     load_labels,
+    open_trained,
     save_labels,
 )
 from albert.tasks.ner.config import NerConfig
@@ -109,6 +112,32 @@ def test_model_of_other_labels_or_settings_is_refused(model, given, tags, messag
 def test_training_goes_on_with_the_same_labels(model):
     train = _train_file("B-Task B-Method O")
     assert _choose(model, {"head": "crf"}, train)[0] == LABELS
+
+
+@pytest.mark.parametrize("stored", [None, "characters"])
+def test_training_goes_on_with_latin_columns_as_they_were(model, stored):
+    path = f"{model}/{LABELS_FILE}"
+    value = files.read_json(path)
+    assert value.pop("latin_columns") == "characters"
+    kept = {} if stored is None else {"latin_columns": stored}  # older ones lack it
+    files.write_json(path, {**value, **kept})
+    words = Sentence(("用", "CRF", "法"), ("O", "B-Method", "B-Task"), 1)
+    train = ConllFile("train.conll", (), (words,))
+    assert NerTask.collect_labels(train).latin_columns == "words"
+    assert _choose(model, {"head": "crf"}, train)[0] == LABELS
+
+
+@pytest.mark.parametrize("mark", ["*", "["])
+def test_a_model_directory_that_is_a_pattern_is_refused(tmp_path, mark):
+    folder = str(tmp_path / f"a{mark}b")
+    os.mkdir(folder)
+    with pytest.raises(UserError, match="--model_dir: .* takes for a pattern"):
+        open_trained(NerTask, folder)
+    run = FineTuningRun(
+        output_dir=str(tmp_path), model_dir=folder, data_dir="d", do_eval=True
+    )
+    with pytest.raises(UserError, match="--model_dir: .* takes for a pattern"):
+        choose_labels(NerTask, run, {}, None)
 
 
 def test_models_from_before_tasks_had_names_are_those_of_ner(model):

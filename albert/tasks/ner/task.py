@@ -130,6 +130,11 @@ class NerTask(FineTuningTask):
         return dataclasses.replace(label_set, latin_columns=latin_columns)
 
     @classmethod
+    def continue_labels(cls, labels: LabelSet, stored: LabelSet) -> LabelSet:
+        """See `FineTuningTask.continue_labels`; Latin columns are read as before."""
+        return dataclasses.replace(labels, latin_columns=stored.latin_columns)
+
+    @classmethod
     def labels_to_json(cls, labels: LabelSet) -> dict[str, Any]:
         """See `FineTuningTask.labels_to_json`; every label, too, for other readers."""
         return {
