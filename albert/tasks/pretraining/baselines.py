@@ -79,9 +79,10 @@ class Baselines(NamedTuple):
 
 
 def find_mask_id(batch: Mapping[str, np.ndarray]) -> int:
-    """Return the id of [MASK]: the most frequent one at masked positions."""
+    """Return the id of [MASK]: the most frequent one at masked positions, if any."""
     seen = np.take_along_axis(batch["input_ids"], batch["masked_lm_positions"], axis=1)
-    return int(np.bincount(seen[batch["masked_lm_weights"] > 0]).argmax())
+    seen = seen[batch["masked_lm_weights"] > 0]
+    return int(np.bincount(seen).argmax()) if len(seen) else _UNKNOWN
 
 
 def masked_tokens(batch: Mapping[str, np.ndarray], mask_id: int) -> Tokens:
@@ -177,7 +178,7 @@ def measure_baselines(
     vocab_size: int,
     count_all: bool,
     max_held_out: Optional[int] = None,
-) -> Baselines:
+) -> Optional[Baselines]:
     """Count the training records and guess the masked tokens of the held-out ones.
 
     Args:
@@ -188,6 +189,9 @@ def measure_baselines(
         count_all: whether to count tokens that are not masked too, see
             `labels_are_tokens`; otherwise masked ones alone.
         max_held_out: records to guess at most.
+
+    Returns:
+        None where there is nothing to count or to guess.
     """
     count, train, held = 0, [], []
     for sample in samples:
@@ -198,8 +202,10 @@ def measure_baselines(
             train.append(find(batch, **mask))
     for batch in _read(held_out, max_held_out):
         held.append(masked_tokens(batch, find_mask_id(batch)))
-    tokens = _join(held)
-    counts = count_tokens(_join(train), vocab_size)
+    tokens, counted = _join(held), _join(train)
+    if not (len(tokens.label) and len(counted.label)):
+        return None
+    counts = count_tokens(counted, vocab_size)
     copied = np.where(tokens.seen >= 0, tokens.seen, counts.frequent)
     return Baselines(
         float(np.mean(copied == tokens.label)),
@@ -245,6 +251,8 @@ def compare_with_counting(
     if accuracy is None:
         return {}
     found = measure_baselines(samples, held_out, vocab_size, count_all, max_held_out)
+    if found is None:
+        return {}
     return {
         "baseline_frequency_accuracy": found.frequency,
         "baseline_neighbours_accuracy": found.neighbours,

@@ -147,3 +147,12 @@ def test_more_is_two_standard_errors_above():
 
 def test_nothing_is_said_without_a_masked_lm():
     assert compare_with_counting(None, [], None, 30, True) == {}
+
+
+def test_nothing_is_said_of_records_without_masks():
+    empty = {**HELD_OUT, "masked_lm_weights": 0 * HELD_OUT["masked_lm_weights"]}
+    for count_all in (True, False):
+        assert measure_baselines([Arrays(TRAIN)], Arrays(empty), 30, count_all) is None
+        sources = ([Arrays(empty)], Arrays(HELD_OUT))
+        assert measure_baselines(*sources, 30, False) is None
+    assert compare_with_counting(0.1, [Arrays(TRAIN)], Arrays(empty), 30, True) == {}
