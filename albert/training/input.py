@@ -6,7 +6,7 @@ import tensorflow as tf
 from absl import logging
 
 from albert.training.config import TrainingConfig
-from albert.training.task import TRAIN, DataSource
+from albert.training.task import DataSource
 
 _MOST_PASSED_OVER = 20_000_000  # examples
 
@@ -14,9 +14,10 @@ _MOST_PASSED_OVER = 20_000_000  # examples
 def batches_to_pass_over(seen: int, batch_size: int) -> int:
     """Return how many batches of the input a resumed run skips.
 
-    Those that were seen, as long as this is quick: reading them takes 10 to 40
-    microseconds an example. From 20,000,000 examples on it counts from 0 again, so the
-    run goes on at another place of the same order.
+    Those that were seen, as long as this is quick: finding them takes 10 to 40
+    microseconds an example; nothing is drawn for what is passed over. From 20,000,000
+    examples on it counts from 0 again, so the run goes on at another place of the same
+    order.
     """
     return seen % max(1, _MOST_PASSED_OVER // batch_size)
 
@@ -43,13 +44,13 @@ class TrainingInput:
         self._data = data
         self._config = config
         self._batch_size = batch_size
-        seen = start * num_local * config.gradient_accumulation_steps
-        self._passed_over = batches_to_pass_over(seen, batch_size)
+        self._seen = start * num_local * config.gradient_accumulation_steps
+        self._passed_over = batches_to_pass_over(self._seen, batch_size)
         if self._passed_over:
             logging.info("Passing over %d examples", self._passed_over * batch_size)
 
     def read(self) -> tf.data.Dataset:
         """Return the batches from the start on; with accumulation, lists of them."""
         parts = self._config.gradient_accumulation_steps
-        dataset = self._data.read(TRAIN, self._batch_size).skip(self._passed_over)
+        dataset = self._data.read_from(self._batch_size, self._passed_over, self._seen)
         return dataset.batch(parts, drop_remainder=True) if parts > 1 else dataset

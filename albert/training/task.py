@@ -73,6 +73,21 @@ class DataSource(abc.ABC):
             batch_size: examples in a batch: of one replica under a strategy.
         """
 
+    def read_from(
+        self, batch_size: int, passed_over: int, number: int
+    ) -> tf.data.Dataset:
+        """Return what `read` gives in TRAIN, for a run that goes on.
+
+        Args:
+            batch_size: examples in a batch.
+            passed_over: the batches at the beginning that are left out.
+            number: of the first batch that is not, counted from the first one of the
+                training. Larger than `passed_over` where a long training begins with
+                the input again.
+        """
+        del number
+        return self.read(TRAIN, batch_size).skip(passed_over)
+
     def find_bad_input(self) -> Optional[str]:
         """Return a sentence on the first input that cannot be used, None without one.
 

@@ -163,13 +163,19 @@ def _read(data: DataSource, count: Optional[int]) -> Iterable[Mapping]:
     return read_arrays(dataset)
 
 
+def labels_are_plain(file: str) -> Optional[bool]:
+    """Whether no label of a file is the ## form of what stands in the text.
+
+    None where no metadata lie beside the file, or they do not say.
+    """
+    metadata = read_metadata(file) or {}
+    continuation = metadata.get("parameters", {}).get("continuation_labels")
+    return None if continuation is None else not continuation
+
+
 def labels_are_tokens(files: Sequence[str]) -> bool:
     """Whether metadata say that no label is the ## form of what stands in the text."""
-    metadata = [read_metadata(file) for file in files]
-    return all(
-        value is not None and value["parameters"].get("continuation_labels") is False
-        for value in metadata
-    )
+    return all(map(labels_are_plain, files))
 
 
 def measure_baselines(

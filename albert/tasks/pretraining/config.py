@@ -115,7 +115,8 @@ class PretrainingConfig(Settings):
     dynamic_masking: bool = setting(
         False,
         "Draw fresh masks for every batch, in place of those that the training records "
-        "hold. Held-out records keep theirs.",
+        "hold. Held-out records keep theirs. Labels are those of training, plain "
+        "tokens, in both, so give it for an evaluation alone as well.",
     )
     masked_lm_prob: Optional[float] = setting(
         None,

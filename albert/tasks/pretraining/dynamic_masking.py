@@ -216,14 +216,35 @@ def mask_batch(
     return {name: tf.ensure_shape(batch[name], features[name].shape) for name in batch}
 
 
-def mask_dataset(
+def with_plain_labels(
     dataset: tf.data.Dataset, how: Optional[DynamicMasking]
 ) -> tf.data.Dataset:
-    """Return the batches of training with fresh masks; as they are without `how`."""
+    """Return batches to evaluate on, masked as they are, with labels as in training.
+
+    Elsewhere a label inside a word is a ## form, which training never asks for.
+    """
+    if how is None:
+        return dataset
+
+    def label(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        labels = tf.gather(how.tables.plain, batch["masked_lm_ids"])
+        return {**batch, "masked_lm_ids": labels}
+
+    return dataset.map(label)
+
+
+def mask_dataset(
+    dataset: tf.data.Dataset, how: Optional[DynamicMasking], first: int = 0
+) -> tf.data.Dataset:
+    """Return the batches of training with fresh masks; as they are without `how`.
+
+    Args:
+        first: the number of the first batch, counted from that of the training.
+    """
     if how is None:
         return dataset
     return (
-        dataset.enumerate()
+        dataset.enumerate(first)
         .map(
             lambda number, batch: mask_batch(batch, number, how),
             num_parallel_calls=tf.data.AUTOTUNE,

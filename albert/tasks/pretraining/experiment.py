@@ -188,7 +188,7 @@ def _evaluate(run: Run) -> None:
                 run.samples,
                 run.eval_data,
                 run.model.vocab_size,
-                labels_are_tokens(files.train_files),
+                run.config.dynamic_masking or labels_are_tokens(files.train_files),
                 limit,
             )
         )

@@ -129,6 +129,7 @@ def read_shuffled(
     seed: Optional[int] = None,
     length_buckets: bool = False,
     open_file: OpenFile = tf.data.TFRecordDataset,
+    passed_over: int = 0,
 ) -> tf.data.Dataset:
     """Return batches for training, repeated endlessly; every batch is whole.
 
@@ -144,6 +145,7 @@ def read_shuffled(
         length_buckets: whether the records of a batch are of like length. They are as
             wide as in the files, see `trim`.
         open_file: a file's name -> the dataset of its serialised records.
+        passed_over: batches to leave out at the beginning, before they are parsed.
 
     Returns:
         A dataset of dicts: name -> int32 or float32 [batch, length].
@@ -160,7 +162,7 @@ def read_shuffled(
         dataset = _make_whole(dataset, batch_size)
     else:
         dataset = dataset.repeat().batch(batch_size, drop_remainder=True)
-    return _parse(dataset, spec)
+    return _parse(dataset.skip(passed_over), spec)
 
 
 def read_in_order(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple, Optional, Sequence
 
+from absl import logging
+
 from albert.base.errors import UserError
 from albert.checkpoints import guard
 from albert.checkpoints.initial import resolve_init
@@ -18,6 +20,7 @@ from albert.modeling.encoder import (
 )
 from albert.records.damage import find_readable
 from albert.records.inspection import ExpectedRecords, Inspection, check_records
+from albert.tasks.pretraining.baselines import labels_are_plain
 from albert.tasks.pretraining.config import (
     PretrainingConfig,
     PretrainingFiles,
@@ -134,10 +137,24 @@ def _make_sources(
     )
     eval_files = files.eval_files or files.train_files
     eval_data, *samples = [
-        RecordSource(names, expected, readable=readable)
+        RecordSource(names, expected, readable=readable, dynamic_masking=masking)
         for names in (eval_files, *([name] for name in files.train_files))
     ]
     return train_data, eval_data, samples
+
+
+def warn_of_other_labels(files: PretrainingFiles) -> None:
+    """Say so where held-out records ask for other labels than training records."""
+    kinds = [
+        set(map(labels_are_plain, names)) - {None}
+        for names in (files.train_files, files.eval_files)
+    ]
+    if all(kinds) and kinds[0] != kinds[1]:
+        logging.warning(
+            "Training and held-out records differ in --continuation_labels: inside "
+            "words one has labels as ##X where the other has X, so held-out scores say "
+            "little. --dynamic_masking gives both the plain labels"
+        )
 
 
 def _plan_masking(
@@ -147,8 +164,12 @@ def _plan_masking(
     replicas: ReplicaConfig,
     found: Inspection,
 ) -> Optional[DynamicMasking]:
-    """Return how to draw masks while training; None to keep those of the records."""
-    if not (config.dynamic_masking and config.do_train):
+    """Return how to draw masks while training; None to keep those of the records.
+
+    An evaluation alone needs it too: for the labels that were trained for.
+    """
+    if not config.dynamic_masking:
+        warn_of_other_labels(files)
         return None
     path = find_vocabulary_file(files.vocab_file, found.vocabulary)
     if path is None:

@@ -9,7 +9,11 @@ import tensorflow as tf
 
 from albert.records import compression, damage, inspection
 from albert.records import features as records
-from albert.tasks.pretraining.dynamic_masking import DynamicMasking, mask_dataset
+from albert.tasks.pretraining.dynamic_masking import (
+    DynamicMasking,
+    mask_dataset,
+    with_plain_labels,
+)
 from albert.tasks.pretraining.input import OpenFile, read_in_order, read_shuffled
 from albert.training.task import TRAIN, DataSource
 
@@ -39,16 +43,12 @@ class RecordSource(DataSource):
             length_buckets: whether training batches hold examples of like length.
             record_shard: (index, num_shards): the records i of each file with
                 i % num_shards = index are trained on; see `input_shard`.
-            dynamic_masking: how to mask anew what is trained on; None for the masks of
-                the records.
+            dynamic_masking: how to mask anew what is trained on; what is evaluated on
+                keeps its masks and gets the labels that are trained for. None for the
+                masks and labels of the records.
         """
         self._files = tuple(files)
         self._expected = expected
-        self._spec = records.feature_spec(
-            expected.max_seq_length,
-            expected.max_predictions_per_seq,
-            dynamic_masking is not None and dynamic_masking.needs_word_boundaries,
-        )
         self._dynamic_masking = dynamic_masking
         self._shuffle_buffer = shuffle_buffer
         self._seed = seed
@@ -58,19 +58,32 @@ class RecordSource(DataSource):
 
     def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
         """See `DataSource.read`."""
-        open_file = self._make_opener()
         if mode == TRAIN:
-            dataset = read_shuffled(
-                self._files,
-                self._spec,
-                batch_size,
-                self._shuffle_buffer,
-                self._seed,
-                self._length_buckets,
-                self._open_shard(open_file),
-            )
-            return mask_dataset(dataset, self._dynamic_masking)
-        return read_in_order(self._files, self._spec, batch_size, open_file)
+            return self.read_from(batch_size, 0, 0)
+        spec = self._make_spec(word_boundaries=False)
+        dataset = read_in_order(self._files, spec, batch_size, self._make_opener())
+        return with_plain_labels(dataset, self._dynamic_masking)
+
+    def read_from(
+        self, batch_size: int, passed_over: int, number: int
+    ) -> tf.data.Dataset:
+        """See `DataSource.read_from`; masks depend on a batch's true number."""
+        how = self._dynamic_masking
+        dataset = read_shuffled(
+            self._files,
+            self._make_spec(how is not None and how.needs_word_boundaries),
+            batch_size,
+            self._shuffle_buffer,
+            self._seed,
+            self._length_buckets,
+            self._open_shard(self._make_opener()),
+            passed_over,
+        )
+        return mask_dataset(dataset, how, number)
+
+    def _make_spec(self, word_boundaries: bool) -> Sequence[records.Feature]:
+        lengths = self._expected.max_seq_length, self._expected.max_predictions_per_seq
+        return records.feature_spec(*lengths, word_boundaries)
 
     def _make_opener(self) -> OpenFile:
         gzip_files = compression.find_compressed(self._files)

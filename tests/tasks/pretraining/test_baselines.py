@@ -21,6 +21,8 @@ from albert.tasks.pretraining.baselines import (
     measure_baselines,
     restore,
 )
+from albert.tasks.pretraining.config import PretrainingFiles
+from albert.tasks.pretraining.run import warn_of_other_labels
 from albert.training.task import DataSource
 
 CLS, SEP, MASK = 1, 2, 3
@@ -156,3 +158,22 @@ def test_nothing_is_said_of_records_without_masks():
         sources = ([Arrays(empty)], Arrays(HELD_OUT))
         assert measure_baselines(*sources, 30, False) is None
     assert compare_with_counting(0.1, [Arrays(TRAIN)], Arrays(empty), 30, True) == {}
+
+
+@pytest.mark.parametrize(
+    ("train", "held", "warned"),
+    [(True, False, True), (True, True, False), (None, True, False)],
+)
+def test_other_labels_of_held_out_records_are_warned_of(
+    tmp_path, caplog, train, held, warned
+):
+    for name, value in (("train", train), ("held", held)):
+        (tmp_path / name).write_bytes(b"")
+        if value is not None:
+            text = json.dumps({"parameters": {"continuation_labels": value}})
+            (tmp_path / f"{name}.json").write_text(text)
+    files = PretrainingFiles(
+        str(tmp_path / "train"), (str(tmp_path / "train"),), (str(tmp_path / "held"),)
+    )
+    warn_of_other_labels(files)
+    assert ("differ in --continuation_labels" in caplog.text) == warned

@@ -10,6 +10,7 @@ from albert.base.errors import UserError
 from albert.records import features as records
 from albert.records.arrays import read_arrays
 from albert.records.inspection import ExpectedRecords
+from albert.tasks.pretraining import dynamic_masking
 from albert.tasks.pretraining.config import PretrainingConfig
 from albert.tasks.pretraining.dynamic_masking import (
     DynamicMasking,
@@ -210,9 +211,13 @@ def record_file(tmp_path):
     return str(tmp_path / "new.tfrecord")
 
 
-def read(file, skip, take, how, mode=TRAIN):
+def make_source(file, how):
     expected = ExpectedRecords(LENGTH, ROOM, len(TOKENS))
-    source = RecordSource([file], expected, 10, 3, dynamic_masking=how)
+    return RecordSource([file], expected, 10, 3, dynamic_masking=how)
+
+
+def read(file, skip, take, how, mode=TRAIN):
+    source = make_source(file, how)
     return list(read_arrays(lambda: source.read(mode, 8).skip(skip).take(take)))
 
 
@@ -232,7 +237,54 @@ def test_held_out_records_keep_their_masks(record_file):
     plain = read(record_file, 0, 2, None, EVAL)
     masked = read(record_file, 0, 2, masking(), EVAL)
     for one, other in zip(plain, masked):
-        np.testing.assert_array_equal(one["input_ids"], other["input_ids"])
+        for name in set(one) - {"masked_lm_ids"}:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_held_out_labels_are_those_of_training(record_file):
+    rng = np.random.default_rng(2)  # as the file was made
+    made = [make_record(rng) for _ in range(16)]
+    (masked,) = read_arrays(
+        lambda: make_source(record_file, masking()).read(EVAL, 16).take(1)
+    )
+    for row, (values, text) in enumerate(made):
+        labels = [text[place] for place in values["masked_lm_positions"]]
+        assert masked["masked_lm_ids"][row].tolist() == labels + [0] * (ROOM - 2)
+    assert any(max(v["masked_lm_ids"]) >= ids("##卷")[0] for v, _ in made)
+
+
+def test_held_out_records_need_no_word_boundaries(tmp_path):
+    values, _ = make_record(np.random.default_rng(1))
+    spec = records.feature_spec(LENGTH, ROOM)
+    write_records(tmp_path / "old.tfrecord", [records.serialize(values, spec)])
+    how = masking(words=WORDS_ALONE)
+    assert len(read(str(tmp_path / "old.tfrecord"), 0, 1, how, EVAL)) == 1
+
+
+def test_a_batch_has_its_true_number_where_the_input_begins_again(record_file):
+    (old,) = read(record_file, 1, 1, None)
+    source = make_source(record_file, masking())
+    (found,) = read_arrays(lambda: source.read_from(8, 1, 9).take(1))
+    wanted = run(old, 9, masking())
+    for name, value in wanted.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+def test_nothing_is_drawn_for_batches_that_are_passed_over(record_file, monkeypatch):
+    numbers = []
+
+    def note(features, number, how):
+        del how
+        note = tf.numpy_function(
+            lambda n: numbers.append(int(n)) or n, [number], tf.int64
+        )
+        with tf.control_dependencies([note]):
+            return {k: tf.identity(v) for k, v in features.items()}
+
+    monkeypatch.setattr(dynamic_masking, "mask_batch", note)
+    source = make_source(record_file, masking())
+    list(read_arrays(lambda: source.read_from(8, 3, 23).take(2)))
+    assert min(numbers) == 23  # not 0 or 20; a few more are read ahead
 
 
 def test_records_without_boundaries_are_masked_by_tokens_only(tmp_path):
