@@ -34,7 +34,10 @@ SCRIPTS = sorted(
     for path in [*REPO.glob("*.py"), *REPO.glob("tools/*.py")]
     if path.name not in ("setup.py", "flag_tables.py")  # without flags of their own
 )
-BENCHMARKS = ("benchmarks/data_creation.py", "benchmarks/pretraining.py")
+BENCHMARKS = (
+    *("benchmarks/data_creation.py", "benchmarks/pretraining.py"),
+    "benchmarks/service.py",
+)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELLS = ("bash", "sh")
 LANGUAGES = (*SHELLS, "dockerfile", "json", "python", "text")
