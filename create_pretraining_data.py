@@ -23,7 +23,15 @@ def main(words: list[str]) -> None:
         counts = corpus_report.count_corpus(config)
         lines = corpus_report.describe_corpus(counts)
     else:
-        report = runner.create_pretraining_data(config, execution)
+        try:
+            report = runner.create_pretraining_data(config, execution)
+        except runner.Interrupted as stop:
+            resume = "" if execution.resume else " --resume"
+            cli.end_stopped(
+                stop.reason,
+                f"Stopped by {stop.reason}: {stop.whole} of {stop.count} shards are "
+                f"whole. To go on: {cli.command_line()}{resume}",
+            )
         lines = summary.describe_report(report)
     for line in lines:
         print(line)

@@ -8,6 +8,7 @@ gives for the signal: 143 after SIGTERM, 130 after Ctrl-C.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -57,7 +58,17 @@ def end_stopped(reason: str) -> NoReturn:
     sys.exit(INTERRUPTED_STATUS)  # the first process of a container outlives it
 
 
+def _die_of_interrupt() -> None:
+    """Die of SIGINT, from any thread: Python sets handlers in its main thread alone."""
+    default = ctypes.c_void_p(int(signal.SIG_DFL))
+    ctypes.CDLL(None).signal(ctypes.c_int(signal.SIGINT), default)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def end_at_once(reason: str) -> NoReturn:
-    """End this process without any cleaning up; see `end_stopped`."""
+    """End this process without any cleaning up, from any thread; see `end_stopped`."""
     interrupted = reason == signal.SIGINT.name
+    if interrupted:
+        with contextlib.suppress(OSError, AttributeError):  # no such C library
+            _die_of_interrupt()
     os._exit(INTERRUPTED_STATUS if interrupted else STOPPED_STATUS)

@@ -63,7 +63,6 @@ def export(*flags):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_export_holds_the_mean_of_the_last_two(model, tmp_path):
     out = tmp_path / "out"
     done = export(f"--model_dir={model}", f"--output_dir={out}", "--average=2")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -306,6 +307,34 @@ def test_a_disk_that_fills_up_leaves_nothing(repo, own, tmp_path):
     assert done.returncode == 1
     assert re.fullmatch(r"error: cannot write .*x\.tfrecord: .*\n", done.stderr)
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", [[], ["--resume"]])
+def test_a_run_that_is_stopped_counts_the_whole_shards(repo, own, tmp_path, given):
+    flags = list_flags(own, tmp_path / "x.tfrecord", "--dupe_factor=400", *given)
+    flags += ["--num_shards=4", "--num_workers=1"]
+    process = subprocess.Popen(
+        [sys.executable, str(repo / SCRIPT), *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    last = tmp_path / "x-00000-of-00004.tfrecord.json"  # its records came before it
+    deadline = time.monotonic() + 100
+    while not last.exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 143
+    whole = len(list(tmp_path.glob("*.tfrecord.json")))
+    assert 1 <= whole < 4
+    command = shlex.join(["python3", str(repo / SCRIPT), *flags])
+    command += "" if given else " --resume"
+    line = f"Stopped by SIGTERM: {whole} of 4 shards are whole. To go on: {command}\n"
+    assert out == line
 
 
 # After Ctrl-C a process dies of it, so that a shell ends its loop too, and sees 130.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -75,3 +77,30 @@ def test_sigterm_raises_where_there_is_nothing_to_save():
         with pytest.raises(Terminated):
             os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+BUSY = """
+import time
+from albert.training import stopping
+
+stopping._SECONDS_FOR_THE_FIRST_STEP = 0.2
+with stopping.signals_ask(stopping.StopRequest()):
+    print("ready", flush=True)
+    time.sleep(30)
+print("went on")
+"""
+
+
+# A shell's loop ends only where the program has died of SIGINT itself.
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", -2)])
+def test_a_process_in_its_first_step_ends_of_the_signal(repo, name, status):
+    process = subprocess.Popen(
+        [sys.executable, "-c", BUSY], cwd=repo, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(getattr(signal, name))
+    out, _ = process.communicate(timeout=25)
+    assert process.returncode == status
+    assert out.startswith(f"Stopped by {name}. To go on: python3 ")
+    assert "went on" not in out

@@ -25,6 +25,7 @@ from absl import logging
 from albert.base.errors import UserError
 from albert.base.lock import hold_lock
 from albert.base.progress import hide_progress, show_progress
+from albert.base.signals import Terminated
 from albert.pretraining_data import shard_files, sharding, sources, summary
 from albert.pretraining_data.config import ExecutionConfig, PretrainingDataConfig
 from albert.pretraining_data.execution import leftovers, memory, planning, spool
@@ -58,6 +59,22 @@ class Report(NamedTuple):
     kept_shards: int
     peak_memory: Optional[int] = None
     replaced: Sequence[str] = ()
+
+
+class Interrupted(BaseException):
+    """A signal has ended a run that leaves whole shards.
+
+    Like KeyboardInterrupt no Exception, so that nobody takes it for an error.
+
+    Attributes:
+        reason: the signal's name.
+        whole: how many shards there are, which --resume keeps.
+        count: how many there are to be.
+    """
+
+    def __init__(self, reason: str, whole: int, count: int):
+        super().__init__(reason, whole, count)
+        self.reason, self.whole, self.count = reason, whole, count
 
 
 def make_blocks(plan: Plan, skipped: Iterable[int]) -> Iterator[tuple[int, list]]:
@@ -215,6 +232,25 @@ def finish(
     )
 
 
+def _count_whole(plan: Plan) -> int:
+    """Return how many shards --resume would keep, 0 where it would refuse them."""
+    try:
+        return len(planning.find_finished(plan))
+    except (UserError, OSError):  # of an older run, made otherwise
+        return 0
+
+
+@contextlib.contextmanager
+def _counting_on_interrupt(plan: Plan) -> Iterator[None]:
+    try:
+        yield
+    except (Terminated, KeyboardInterrupt) as error:
+        if len(plan.shards) > 1 and (whole := _count_whole(plan)):
+            reason = "SIGTERM" if isinstance(error, Terminated) else "SIGINT"
+            raise Interrupted(reason, whole, len(plan.shards)) from error
+        raise
+
+
 def create_pretraining_data(
     config: PretrainingDataConfig, execution: ExecutionConfig = _ALONE
 ) -> Report:
@@ -224,9 +260,10 @@ def create_pretraining_data(
         UserError: an input is missing, not UTF-8 or gives no instance; the vocabulary
             is not usable; an output cannot be written, or another run is making it; a
             worker died.
+        Interrupted: see there.
     """
     plan = planning.plan_run(config)
-    with holding_outputs(config.output_file):
+    with holding_outputs(config.output_file), _counting_on_interrupt(plan):
         return _make_missing(plan, execution)
 
 
