@@ -19,8 +19,12 @@ HOLD = """
 import os, sys, time
 from albert.base.lock import hold_folder
 with hold_folder(sys.argv[1]):
-    if len(sys.argv) > 2 and os.fork() == 0:  # a worker that outlives its parent
-        time.sleep(60)
+    if len(sys.argv) > 2:
+        there, here = os.pipe()
+        if os.fork() == 0:  # a worker that outlives its parent
+            os.write(here, b"1")
+            time.sleep(60)
+        os.read(there, 1)  # it runs, and so has let go of the lock
     print("held", os.getpid(), flush=True)
     time.sleep(60)
 """

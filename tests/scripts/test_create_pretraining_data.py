@@ -81,6 +81,7 @@ def test_flags_have_the_names_and_defaults_of_the_original(repo):
         "segmenter": "jieba",
         "whole_word_spans": "reference",
         "continuation_labels": True,
+        "word_boundaries": False,
         "allow_mismatched_predictions": False,
         "text_field": None,
         "num_shards": None,
