@@ -6,11 +6,9 @@ from collections import Counter, defaultdict
 from typing import Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from albert.base import files
-from albert.tasks.ner.conll import ConllFile
+from albert.tasks.ner.conll import DOCUMENT_START, ConllFile
 from albert.tasks.ner.entities import read_default
 from albert.tasks.ner.tag_schemes import OUTSIDE, Scheme, is_legal
-
-_START_MARK = "-DOCSTART-"
 
 
 class Finding(NamedTuple):
@@ -164,7 +162,7 @@ def find_document_starts(splits: Splits) -> Iterator[Finding]:
     """Yield the -DOCSTART- lines of CoNLL 2003, which are no sentences."""
     for split, conll in splits.items():
         for number, line in enumerate(files.read_lines(conll.path), start=1):
-            if line.startswith(_START_MARK):
+            if line.startswith(DOCUMENT_START):
                 yield Finding(DOCUMENT_STARTS, f"{split} line {number}")
 
 

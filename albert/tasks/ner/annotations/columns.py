@@ -8,7 +8,13 @@ from typing import Sequence
 from albert.base.errors import UserError
 from albert.tasks.ner.annotations import document as documents
 from albert.tasks.ner.annotations.document import Document, Entity, Loaded, Written
-from albert.tasks.ner.conll import ConllFile, Sentence, read_conll, split_fields
+from albert.tasks.ner.conll import (
+    DOCUMENT_START,
+    ConllFile,
+    Sentence,
+    read_conll,
+    split_fields,
+)
 from albert.tasks.ner.entities import Span, read_default, write_spans
 from albert.tasks.ner.tag_schemes import OUTSIDE, Scheme, count_illegal
 
@@ -23,7 +29,6 @@ TYPE_SPACES = "types with white space in their names, written as _"
 NO_TEXT = "documents without text"
 
 _BYTE_ORDER_MARK = "\ufeff"
-_START_MARK = "-DOCSTART-"
 
 
 def _check_scheme(conll: ConllFile, scheme: Scheme) -> None:
@@ -60,7 +65,7 @@ def read(path: str, scheme: Scheme) -> Loaded:
         {
             COLUMN_BOUNDARIES: sum(len(column) > 1 for column in columns),
             FURTHER_COLUMNS: sum(len(split_fields(x)) > 2 for x in conll.lines),
-            DOCUMENT_STARTS: sum(x.startswith(_START_MARK) for x in conll.lines),
+            DOCUMENT_STARTS: sum(x.startswith(DOCUMENT_START) for x in conll.lines),
             ILLEGAL: sum(count_illegal(s.tags, scheme) for s in conll.sentences),
         }
     )
