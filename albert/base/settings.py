@@ -36,6 +36,7 @@ INPUT_FOLDER = "a folder that exists"
 
 _KEY = "setting"
 _LARGEST = 2**63 - 1  # TensorFlow counts in 64 bits
+_LARGEST_SEED = 2**31 - 1  # NumPy takes no negative seed, and none above 32 bits
 
 Check = Callable[[str, Any], None]
 
@@ -126,6 +127,11 @@ def in_range(
     return functools.partial(
         check_range, low=low, high=high, low_open=low_open, high_open=high_open
     )
+
+
+def is_seed() -> Check:
+    """Return a check that a number is a seed that all who draw with it accept."""
+    return in_range(0, _LARGEST_SEED)
 
 
 def at_least(low: float) -> Check:

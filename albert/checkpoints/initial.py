@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import shutil
+import socket
 from typing import TypeVar
 
+import tensorflow as tf
 from absl import logging
 
 from albert import __version__
+from albert.base.errors import UserError
 from albert.checkpoints import convert, hub, huggingface, storage
 from albert.checkpoints.export import CHECKPOINT_NAME
 
@@ -29,6 +33,19 @@ def _fingerprint(folder: str) -> str:
     return hashlib.sha256("\n".join(found).encode()).hexdigest()[:32]
 
 
+def _put_in_place(own: str, target: str, prefix: str) -> None:
+    """Rename a folder to `target`, unless another process was quicker.
+
+    That one's checkpoint is the same, and may be being read.
+    """
+    try:
+        os.rename(own, target)  # fails where a folder stands that is not empty
+    except OSError as error:
+        shutil.rmtree(own, ignore_errors=True)
+        if not os.path.exists(f"{prefix}.index"):
+            raise UserError(f"{target} holds no checkpoint; remove it") from error
+
+
 def _convert(folder: str) -> str:
     """Return the prefix of a checkpoint with the weights of a folder, made once.
 
@@ -41,9 +58,11 @@ def _convert(folder: str) -> str:
     if not os.path.exists(f"{prefix}.index"):
         model = convert.read_huggingface(folder)
         os.makedirs(os.path.dirname(target), exist_ok=True)
+        own = f"{target}.{socket.gethostname()}-{os.getpid()}"
         notes = convert.write_whole(
-            target, lambda name: convert.write_tensorflow(model, name)
+            own, lambda name: convert.write_tensorflow(model, name)
         )
+        _put_in_place(own, target, prefix)
         for note in (*model.notes, *notes):
             logging.info("%s: %s", folder, note)
     logging.info("%s as a checkpoint: %s", folder, prefix)
@@ -68,13 +87,26 @@ def resolve(path: str, flag: str) -> str:
     return storage.resolve(path, flag)
 
 
-def resolve_init(config: Config) -> Config:
+def resolve_init(config: Config, trains: bool) -> Config:
     """Return a config whose `init_checkpoint`, if any, is a checkpoint's prefix.
+
+    It is None where nothing is taken from it: a run that goes on needs neither the
+    network nor the folder that its first one started from. To be called after the
+    devices are set up, since a conversion computes.
+
+    Args:
+        config: names `init_checkpoint` and `output_dir`.
+        trains: whether this process trains.
 
     Raises:
         UserError: there is no checkpoint; see `resolve`.
     """
     if not config.init_checkpoint:
         return config
+    if not trains:
+        return dataclasses.replace(config, init_checkpoint=None)
+    if tf.train.latest_checkpoint(config.output_dir) is not None:
+        logging.info("init_checkpoint is not read again in a resumed run")
+        return dataclasses.replace(config, init_checkpoint=None)
     found = resolve(config.init_checkpoint, "init_checkpoint")
     return dataclasses.replace(config, init_checkpoint=found)

@@ -55,13 +55,13 @@ def begin_or_continue(folder: str) -> str:
 
 
 def move_aside(path: str) -> None:
-    """Rename a folder of an earlier training to `<path>.old-1` or the next number."""
+    """Rename a folder of another training to `<path>.old-1` or the next number."""
     number = 1
     while os.path.lexists(f"{path}.old-{number}"):
         number += 1
     os.rename(path, f"{path}.old-{number}")
     logging.warning(
-        "Training starts anew: %s, of an earlier one, is now %s.old-%d",
+        "%s is of another training than this one; it is now %s.old-%d",
         path,
         path,
         number,

@@ -20,6 +20,7 @@ from albert.base.settings import (
     above,
     at_least,
     in_range,
+    is_seed,
     setting,
 )
 from albert.pretraining_data.sharding import MOST_SHARDS
@@ -77,7 +78,9 @@ class PretrainingDataConfig(Settings):
         "masked_lm_prob); another value needs --allow_mismatched_predictions.",
     )
     random_seed: int = setting(
-        12345, "Seed of sentence pairs and masks; each shard has a stream of its own."
+        12345,
+        "Seed of sentence pairs and masks; each shard has a stream of its own.",
+        check=is_seed(),
     )
     dupe_factor: int = setting(
         10,

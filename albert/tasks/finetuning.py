@@ -240,8 +240,8 @@ def _make_run(
 ) -> _Run:
     """Make the devices, look at all inputs, and return what the run is made of."""
     set_up_devices(replicas)
-    run = resolve_init(run)
     guard.check_output_dir(run.output_dir)
+    run = resolve_init(run, run.do_train)
     paths = name_files(run, task_class.suffixes)
     read = {}
     for name, path in paths.items():

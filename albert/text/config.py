@@ -11,6 +11,7 @@ from albert.base.settings import (
     REQUIRED,
     Settings,
     at_least,
+    is_seed,
     setting,
 )
 from albert.text.word_segmentation import SEGMENTERS
@@ -118,4 +119,4 @@ class VectorTrainingConfig(Settings):
     segmenter: str = setting(
         "jieba", "What finds Chinese words for --unit=word.", choices=SEGMENTERS
     )
-    random_seed: int = setting(12345, "Seed of the vectors.")
+    random_seed: int = setting(12345, "Seed of the vectors.", check=is_seed())

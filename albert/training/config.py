@@ -14,6 +14,7 @@ from albert.base.settings import (
     above,
     at_least,
     in_range,
+    is_seed,
     setting,
 )
 from albert.training.cluster_config import ClusterConfig
@@ -67,7 +68,7 @@ class TrainingConfig(Settings):
         path=ANY_PATH,
     )
     random_seed: int = setting(
-        12345, "Seed of initial variables, dropout and shuffling."
+        12345, "Seed of initial variables, dropout and shuffling.", check=is_seed()
     )
     keep_checkpoint_max: int = setting(
         5, "Checkpoints kept, the newest ones.", check=at_least(1)

@@ -43,22 +43,28 @@ from albert.training.start import Start, check_start, has_ended, outline_model
 from albert.training.stopping import Stopped, StopRequest, run_until_signal
 
 
-def _find_start(run: Run, scratch: str) -> Start:
+def _needs_vectors(run: Run) -> bool:
+    """Whether training starts from the vectors that the flags name, if any."""
+    resumes = tf.train.latest_checkpoint(run.training.output_dir) is not None
+    return run.files.init_vectors is not None and not resumes
+
+
+def _find_start(run: Run, scratch: Optional[str]) -> Start:
     """Return where training starts: from vectors, where the flags name them.
 
     Args:
-        scratch: a folder that stays until training has ended.
+        scratch: a folder that stays until training has ended; None where it is not
+            needed.
     """
     parts = (run.task, run.build_encoder)
-    path, output_dir = run.files.init_vectors, run.training.output_dir
-    if path is None or tf.train.latest_checkpoint(output_dir) is not None:
+    if scratch is None:
         return check_start(*parts, run.training, run.replicas)
     if run.training.init_checkpoint:
         raise UserError("give one of --init_vectors and --init_checkpoint")
     vocabulary = find_vocabulary_file(run.files.vocab_file, run.vocabulary)
     if vocabulary is None:
         raise UserError("init_vectors needs the records' vocabulary: --vocab_file")
-    prefix = os.path.join(scratch, "vectors.ckpt")
+    path, prefix = run.files.init_vectors, os.path.join(scratch, "vectors.ckpt")
     write_start(
         prefix,
         read_vectors(path, load_vocabulary(vocabulary)),
@@ -71,7 +77,7 @@ def _find_start(run: Run, scratch: str) -> Start:
     return check_start(*parts, training, run.replicas)
 
 
-def _prepare_training(run: Run, scratch: str) -> Optional[Start]:
+def _prepare_training(run: Run, scratch: Optional[str]) -> Optional[Start]:
     """Check all that training needs, and make the model directory.
 
     Args:
@@ -217,7 +223,10 @@ def _hold_output(
 def _work(run: Run) -> Optional[Stopped]:
     """Train and evaluate as asked; return how a signal ended training, else None."""
     if run.config.do_train:
-        with tempfile.TemporaryDirectory(prefix="albert-start-") as scratch:
+        folder = contextlib.nullcontext()
+        if _needs_vectors(run) and not run.is_evaluator:
+            folder = tempfile.TemporaryDirectory(prefix="albert-start-")
+        with folder as scratch:
             stopped = _train(run, _prepare_training(run, scratch))
         if stopped is not None:
             return stopped

@@ -194,9 +194,12 @@ def make_run(
     replicas: ReplicaConfig,
 ) -> Run:
     """Make the devices, look at all inputs, and return what the run is made of."""
-    training = resolve_init(training)
     model = load_encoder_config(files.config_file, "bert_config_file")
     set_up_devices(replicas, join=config.do_train and not has_ended(training))
+    trains = config.do_train and not (
+        replicas.cluster and replicas.cluster.is_evaluator
+    )
+    training = resolve_init(training, trains)
     found, readable = inspect_records(config, files, model)
     objectives = parse_objectives(config.objectives)
     check_pairs(objectives, (*files.train_files, *files.eval_files))

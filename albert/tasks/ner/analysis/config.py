@@ -14,6 +14,7 @@ from albert.base.settings import (
     REQUIRED,
     Settings,
     at_least,
+    is_seed,
     setting,
 )
 from albert.tasks.ner.analysis.pairs import READINGS
@@ -56,7 +57,7 @@ class AnalysisConfig(Settings):
     samples: int = setting(
         10_000, "How many samples the bootstrap draws.", check=at_least(1)
     )
-    random_seed: int = setting(12345, "Seeds the bootstrap.", check=at_least(0))
+    random_seed: int = setting(12345, "Seeds the bootstrap.", check=is_seed())
 
     def validate(self) -> None:
         """One prediction file is judged, or two are compared."""

@@ -1,0 +1,58 @@
+"""The order in which a run is made, and what it makes only where needed."""
+
+from __future__ import annotations
+
+import tempfile
+import types
+
+import pytest
+
+from albert.tasks.pretraining import experiment, run
+from albert.tasks.pretraining.config import PretrainingConfig, PretrainingFiles
+from albert.training.config import ReplicaConfig, TrainingConfig
+
+
+class Enough(Exception):
+    """Ends the making of a run."""
+
+
+def test_devices_are_set_up_before_a_model_may_be_converted(monkeypatch):
+    calls = []
+
+    def fail(*_):
+        raise Enough
+
+    for name in ("load_encoder_config", "set_up_devices", "resolve_init"):
+        note = lambda *_, name=name, **__: calls.append(name)  # noqa: E731
+        monkeypatch.setattr(run, name, note)
+    monkeypatch.setattr(run, "inspect_records", fail)
+    with pytest.raises(Enough):
+        run.make_run(
+            PretrainingConfig(do_train=True),
+            PretrainingFiles("config.json", ("a",)),
+            TrainingConfig("model"),
+            None,
+            ReplicaConfig(),
+        )
+    assert calls.index("set_up_devices") < calls.index("resolve_init")
+
+
+@pytest.mark.parametrize("vectors", [None, "vectors.txt"])
+def test_a_folder_is_made_for_vectors_alone(monkeypatch, tmp_path, vectors):
+    made = []
+    settings = types.SimpleNamespace(
+        config=PretrainingConfig(do_train=True),
+        files=types.SimpleNamespace(init_vectors=vectors),
+        training=types.SimpleNamespace(output_dir=str(tmp_path / "model")),
+        is_evaluator=False,
+        evaluates=True,
+    )
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(experiment, "_train", lambda run, start: None)
+    monkeypatch.setattr(
+        experiment,
+        "_prepare_training",
+        lambda run, scratch: made.extend(p.name for p in tmp_path.iterdir()),
+    )
+    experiment._work(settings)
+    assert len(made) == (vectors is not None)
