@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Set up, then check the style and run the tests, two at a time. With --fast only those
 # that start no process and train no model. Other arguments go to pytest.
+# TEST_EXTRAS=compare adds PyTorch, which conversions are compared with.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./setup_env.sh
-set_up test,rjieba,vocab
+set_up "test,rjieba,vocab${TEST_EXTRAS:+,$TEST_EXTRAS}"
 ruff check .
 ruff format --check .
 

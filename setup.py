@@ -41,6 +41,11 @@ setuptools.setup(
             "uvicorn>=0.30,<1",
             "prometheus-client>=0.20,<1",
         ],
+        # What conversions are compared with in tests, which are skipped without it.
+        "compare": [
+            "torch==2.13.0; python_version >= '3.11'",
+            "transformers>=5.0,<6; python_version >= '3.11'",
+        ],
         "test": [
             "pytest>=7,<10",
             "pytest-xdist>=3,<4",
@@ -51,9 +56,6 @@ setuptools.setup(
             "apache-beam>=2.69,<3",
             "safetensors>=0.4,<1",
             "huggingface_hub>=0.23,<3",
-            # What conversions are compared with; tests skip by name without it.
-            "torch==2.13.0; python_version >= '3.11'",
-            "transformers>=5.0,<6; python_version >= '3.11'",
             "fastapi>=0.115,<1",
             "uvicorn>=0.30,<1",
             "prometheus-client>=0.20,<1",

@@ -23,8 +23,8 @@ from tests.checkpoints.foreign_kit import (
     write_model,
 )
 
-transformers = pytest.importorskip("transformers", reason="needs the extra test")
-pytest.importorskip("torch", reason="needs the extra test")
+transformers = pytest.importorskip("transformers", reason="needs the extra compare")
+pytest.importorskip("torch", reason="needs the extra compare")
 
 CLASSES = {"albert": "Albert", "albert_groups": "Albert"}
 

@@ -11,7 +11,7 @@ from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import load_vocabulary
 from tests.checkpoints.foreign_kit import CONFIGS, SIZES
 
-transformers = pytest.importorskip("transformers", reason="needs the extra test")
+transformers = pytest.importorskip("transformers", reason="needs the extra compare")
 
 TEXTS = (
     "用BERT-Base做图像分类，F1为70.5%。",
