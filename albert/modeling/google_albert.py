@@ -1,16 +1,21 @@
-"""ALBERT in the layout of google-research/albert."""
+"""ALBERT in the layout of google-research/albert.
+
+Lan et al., "ALBERT" (2020). Embeddings are summed and normalised at width E and then
+mapped to H, so `embedding_output` is [B, T, E], and the masked LM's transform gives
+width E.
+"""
 
 from __future__ import annotations
 
+import functools
 from typing import Optional
 
 import tensorflow as tf
 
 from albert.modeling import layers
 from albert.modeling.embeddings import embed_plain
-from albert.modeling.output import EncoderOutput
 from albert.modeling.published_config import GoogleAlbertConfig
-from albert.modeling.transformer import LayerStack
+from albert.modeling.transformer import LayerStack, attention_sublayer
 from albert.modeling.transformer_encoder import build_transformer
 
 v1 = tf.compat.v1
@@ -25,19 +30,7 @@ def _attention(
 ) -> tf.Tensor:
     """Return the normalised output of self-attention at the picked positions."""
     with v1.variable_scope("attention_1"):
-        with v1.variable_scope("self"):
-            context = layers.self_attention(
-                x,
-                bias,
-                config.num_attention_heads,
-                config.initializer_range,
-                config.attention_probs_dropout_prob,
-                training,
-                pick,
-            )
-        with v1.variable_scope("output"):
-            output = layers.dense(context, config.hidden_size, config.initializer_range)
-    output = layers.dropout(output, config.hidden_dropout_prob, training)
+        output = attention_sublayer(x, bias, config, training, pick)
     return layers.layer_norm(pick(x) + output)
 
 
@@ -89,37 +82,4 @@ def _apply_layers(
     return LayerStack(x, tuple(outputs if positions is None else outputs[:-1]))
 
 
-def build_google_albert(
-    input_ids: tf.Tensor,
-    input_mask: tf.Tensor,
-    segment_ids: tf.Tensor,
-    training: bool = False,
-    positions: Optional[tf.Tensor] = None,
-    *,
-    config: GoogleAlbertConfig,
-    dtype: tf.DType = tf.float32,
-    scope: str = "bert",
-    embeddings_scope: Optional[str] = None,
-) -> EncoderOutput:
-    """Build the graph; see `albert.modeling.encoder.EncoderBuilder`.
-
-    Lan et al., "ALBERT" (2020). Embeddings are summed and normalised at width E and
-    then mapped to H, so `embedding_output` is [B, T, E], and the masked LM's transform
-    gives width E.
-
-    Raises:
-        UserError: the input is longer than the position embeddings.
-    """
-    return build_transformer(
-        embed_plain,
-        _apply_layers,
-        input_ids,
-        input_mask,
-        segment_ids,
-        training,
-        positions,
-        config,
-        dtype,
-        scope,
-        embeddings_scope,
-    )
+build_google_albert = functools.partial(build_transformer, embed_plain, _apply_layers)

@@ -218,7 +218,6 @@ def self_attention(
     width = x.shape[-1]
     head_size = width // num_heads
     examples = tf.shape(bias)[0]
-
     names = ("query", "key", "value")
     kernels, biases = zip(*(_dense_variables(n, width, width, stddev) for n in names))
     # The scores' factor goes into the query's weights: they are few, scores are many.

@@ -11,7 +11,7 @@ from typing import Callable, NamedTuple, Optional, Union
 import tensorflow as tf
 
 from albert.modeling import layers
-from albert.modeling.config import AlbertConfig
+from albert.modeling.config import AlbertConfig, TransformerConfig
 from albert.modeling.published_config import BertConfig
 
 v1 = tf.compat.v1
@@ -59,6 +59,33 @@ def _pre_norm(
 _RESIDUALS = {"postln": _post_norm, "preln": _pre_norm}
 
 
+def attention_sublayer(
+    x: tf.Tensor,
+    bias: tf.Tensor,
+    config: TransformerConfig,
+    training: bool,
+    pick: layers.Pick,
+) -> tf.Tensor:
+    """Return self-attention, projected and dropped out, before the residual.
+
+    Arguments as for `layers.self_attention`. Variables `self/{query,key,value}` and
+    `output/dense`.
+    """
+    with v1.variable_scope("self"):
+        context = layers.self_attention(
+            x,
+            bias,
+            config.num_attention_heads,
+            config.initializer_range,
+            config.attention_probs_dropout_prob,
+            training,
+            pick,
+        )
+    with v1.variable_scope("output"):
+        output = layers.dense(context, config.hidden_size, config.initializer_range)
+    return layers.dropout(output, config.hidden_dropout_prob, training)
+
+
 def _attention(
     x: tf.Tensor,
     bias: tf.Tensor,
@@ -67,19 +94,7 @@ def _attention(
     pick: layers.Pick,
 ) -> tf.Tensor:
     with v1.variable_scope("attention"):
-        with v1.variable_scope("self"):
-            context = layers.self_attention(
-                x,
-                bias,
-                config.num_attention_heads,
-                config.initializer_range,
-                config.attention_probs_dropout_prob,
-                training,
-                pick,
-            )
-        with v1.variable_scope("output"):
-            output = layers.dense(context, config.hidden_size, config.initializer_range)
-    return layers.dropout(output, config.hidden_dropout_prob, training)
+        return attention_sublayer(x, bias, config, training, pick)
 
 
 def _feed_forward(x: tf.Tensor, config: StackConfig, training: bool) -> tf.Tensor:

@@ -16,20 +16,29 @@ from albert.modeling.transformer import LayerStack
 v1 = tf.compat.v1
 
 
+def _check_length(length: Optional[int], config: TransformerConfig) -> None:
+    if length is not None and length > config.max_position_embeddings:
+        raise UserError(
+            f"max_seq_length {length} is more than the model's "
+            f"max_position_embeddings {config.max_position_embeddings}"
+        )
+
+
 def build_transformer(
     embed: Callable[..., Embeddings],
     apply_layers: Callable[..., LayerStack],
     input_ids: tf.Tensor,
     input_mask: tf.Tensor,
     segment_ids: tf.Tensor,
-    training: bool,
-    positions: Optional[tf.Tensor],
+    training: bool = False,
+    positions: Optional[tf.Tensor] = None,
+    *,
     config: TransformerConfig,
-    dtype: tf.DType,
-    scope: str,
-    embeddings_scope: Optional[str],
+    dtype: tf.DType = tf.float32,
+    scope: str = TransformerConfig.scope,
+    embeddings_scope: Optional[str] = None,
 ) -> EncoderOutput:
-    """Build the graph of an encoder; see `albert.modeling.encoder.EncoderBuilder`.
+    """Build an encoder of these parts; see `albert.modeling.encoder.EncoderBuilder`.
 
     The pooled vector is a tanh dense layer over the first token's.
 
@@ -42,12 +51,7 @@ def build_transformer(
     Raises:
         UserError: the input is longer than the position embeddings.
     """
-    length = input_ids.shape[1]
-    if length is not None and length > config.max_position_embeddings:
-        raise UserError(
-            f"max_seq_length {length} is more than the model's "
-            f"max_position_embeddings {config.max_position_embeddings}"
-        )
+    _check_length(input_ids.shape[1], config)
     with layers.scope_for_embeddings(scope, embeddings_scope):
         embedded = embed(input_ids, segment_ids, config, training, dtype)
     with v1.variable_scope(scope):
