@@ -31,6 +31,8 @@ from albert.training.task import DataSource, Features, Task
 
 v1 = tf.compat.v1
 
+ModelFn = Callable[[Features, str], tf.estimator.EstimatorSpec]
+
 
 def _make_model_fn(
     task: Task,
@@ -38,7 +40,7 @@ def _make_model_fn(
     config: TrainingConfig,
     plan: Optional[restoring.InitialisationPlan],
     run_hooks: RunHooks,
-):
+) -> ModelFn:
     """Return the model_fn of training; it runs once in each replica."""
 
     def model_fn(features: Features, mode: str) -> tf.estimator.EstimatorSpec:
@@ -134,17 +136,42 @@ def _make_input(
     return TrainingInput(data, config, batch_size, devices.num_local, start)
 
 
-def _train_with_others(
-    estimator: tf.estimator.Estimator,
-    read: Callable[[], tf.data.Dataset],
-    num_train_steps: int,
+def _fit(
+    model_fn: ModelFn,
+    source: TrainingInput,
+    config: TrainingConfig,
+    devices: Devices,
+    cluster: Optional[ClusterConfig],
 ) -> None:
-    """Train as one of several machines; evaluation is not the Estimator's."""
+    """Train up to the last step, alone or as one of several machines."""
+    last = config.num_train_steps
+    estimator = tf.estimator.Estimator(model_fn, config=_run_config(config, devices))
+    if cluster is None or cluster.is_chief:
+        storage.remove_unfinished(config.output_dir)
+    if cluster is None:
+        estimator.train(source.read, max_steps=last)
+        return
     tf.estimator.train_and_evaluate(
         estimator,
-        tf.estimator.TrainSpec(read, max_steps=num_train_steps),
-        tf.estimator.EvalSpec(read),  # asked for, and used by evaluators only
+        tf.estimator.TrainSpec(source.read, max_steps=last),
+        tf.estimator.EvalSpec(source.read),  # asked for, and used by evaluators only
     )
+
+
+def _check_end(
+    end: int,
+    config: TrainingConfig,
+    cluster: Optional[ClusterConfig],
+    stop: StopRequest,
+) -> None:
+    """See that training has gone as far as asked; all machines end together."""
+    if cluster is not None and not cluster.is_chief:
+        wait_for_chief(cluster, lambda: _saved_step(config.output_dir), end)
+    if end < config.num_train_steps and not stop.asked:
+        raise UserError(
+            f"training ended at step {end} of {config.num_train_steps}: the input "
+            f"gives no further batch of {config.train_batch_size} examples"
+        )
 
 
 def train(
@@ -192,9 +219,8 @@ def train(
     if start.step >= config.num_train_steps:
         return start.step
     cluster = replicas.cluster if replicas.num_machines > 1 else None
-    watch = None
+    watch = None if cluster is None else join(cluster).watch
     if cluster is not None:
-        watch = join(cluster).watch
         _agree_on_start(cluster, config, replicas, start.step, stop)
     if stop.asked:
         if watch is not None:
@@ -204,17 +230,9 @@ def train(
     devices = make_devices(replicas)
     source = _make_input(data, config, devices, start.step)
     run_hooks = RunHooks(config, stop, on_checkpoint, cluster, watch)
-    estimator = tf.estimator.Estimator(
-        _make_model_fn(task, build_encoder, config, start.plan, run_hooks),
-        config=_run_config(config, devices),
-    )
-    if cluster is None or cluster.is_chief:
-        storage.remove_unfinished(config.output_dir)
+    model_fn = _make_model_fn(task, build_encoder, config, start.plan, run_hooks)
     try:
-        if cluster is None:
-            estimator.train(source.read, max_steps=config.num_train_steps)
-        else:
-            _train_with_others(estimator, source.read, config.num_train_steps)
+        _fit(model_fn, source, config, devices, cluster)
     except Exception as error:
         if watch is not None:
             watch.stop()  # what ends this machine has its own explanation
@@ -226,11 +244,5 @@ def train(
             raise
         raise explained from error
     end = run_hooks.last_step(start.step)
-    if cluster is not None and not cluster.is_chief:
-        wait_for_chief(cluster, lambda: _saved_step(config.output_dir), end)
-    if end < config.num_train_steps and not stop.asked:
-        raise UserError(
-            f"training ended at step {end} of {config.num_train_steps}: the input "
-            f"gives no further batch of {config.train_batch_size} examples"
-        )
+    _check_end(end, config, cluster, stop)
     return end

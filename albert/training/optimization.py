@@ -1,4 +1,4 @@
-"""The learning-rate schedule, the update rules, and the optimizers around them.
+"""The update rules of AdamW and LAMB, and the optimizer around them.
 
 LAMB: You et al., "Large Batch Optimization for Deep Learning" (2020). AdamW: Loshchilov
 and Hutter (2019), in BERT's form. Neither corrects the bias of its moments, as in the
@@ -53,30 +53,6 @@ class Moments(NamedTuple):
     value: tf.Tensor
     m: tf.Tensor
     v: tf.Tensor
-
-
-def learning_rate_at(
-    step: tf.Tensor, peak: float, num_train_steps: int, num_warmup_steps: int
-) -> tf.Tensor:
-    """Return the learning rate of a step: linear warm-up, then linear decay to 0.
-
-    Args:
-        step: integer scalar, the number of the update, counted from 1: the global step
-            after it. The recorded steps of the reference follow this count (under
-            TensorFlow 1.15 its optimizers read the step after its increment).
-        peak: the rate that the decay starts from (at step 0, warm-up or not).
-        num_train_steps: where the decay reaches 0.
-        num_warmup_steps: below it the rate is `peak * step / num_warmup_steps`.
-
-    Returns:
-        float32 scalar.
-    """
-    step = tf.cast(step, tf.float32)
-    done = tf.minimum(step / num_train_steps, 1.0)
-    decayed = peak * (1.0 - done)
-    if num_warmup_steps == 0:
-        return decayed
-    return tf.where(step < num_warmup_steps, peak * step / num_warmup_steps, decayed)
 
 
 def _direction(

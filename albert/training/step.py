@@ -23,7 +23,6 @@ from albert.training.loss_scale import LossScale
 from albert.training.optimization import (
     GlobalBatchOptimizer,
     OptimizerSettings,
-    learning_rate_at,
 )
 from albert.training.rates import (
     RateRule,
@@ -36,6 +35,7 @@ from albert.training.replicas import (
     global_means,
     variable_name,
 )
+from albert.training.schedule import learning_rate_at
 from albert.training.task import TRAIN, Features, LossTerm, Task, TaskOutput
 
 v1 = tf.compat.v1
@@ -186,6 +186,28 @@ def _optimizer_settings(config: TrainingConfig) -> OptimizerSettings:
     )
 
 
+def _sum_and_differentiate(
+    whole: TaskOutput,
+    task: Task,
+    build_encoder: EncoderBuilder,
+    features: Features,
+    config: TrainingConfig,
+    scale: Optional[tf.Tensor],
+) -> tuple[_Sums, list[tf.Variable]]:
+    """Return the sums of a batch, at once or by micro-batches; see `_differentiate`.
+
+    Args:
+        whole: what `task` makes of the batch. With accumulation only its weights are
+            computed, and its variables made.
+    """
+    denominators = global_denominators(whole.losses)
+    if config.gradient_accumulation_steps == 1:
+        return _differentiate(whole, denominators, scale, config.rate_rules)
+    return _accumulate(
+        task, build_encoder, features, denominators, scale, config.rate_rules
+    )
+
+
 def build_train_step(
     task: Task,
     build_encoder: EncoderBuilder,
@@ -205,19 +227,13 @@ def build_train_step(
         dtype = tf.as_dtype(config.precision)
         build_encoder = functools.partial(build_encoder, dtype=dtype)
     accumulates = config.gradient_accumulation_steps > 1
-    # With accumulation only the weights of this are computed, and the variables made.
-    whole = task.build(
-        _merge(features) if accumulates else features, TRAIN, build_encoder
-    )
-    denominators = global_denominators(whole.losses)
+    batch = _merge(features) if accumulates else features
+    whole = task.build(batch, TRAIN, build_encoder)
     loss_scale = LossScale() if config.precision == "float16" else None
     scale = None if loss_scale is None else loss_scale.scale
-    if accumulates:
-        sums, variables = _accumulate(
-            task, build_encoder, features, denominators, scale, config.rate_rules
-        )
-    else:
-        sums, variables = _differentiate(whole, denominators, scale, config.rate_rules)
+    sums, variables = _sum_and_differentiate(
+        whole, task, build_encoder, features, config, scale
+    )
     _log_rates(variables, config)
     step = v1.train.get_or_create_global_step()
     rate = learning_rate_at(

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from albert.training import optimization
-from albert.training.optimization import GlobalBatchOptimizer, learning_rate_at
+from albert.training.optimization import GlobalBatchOptimizer
+from albert.training.schedule import learning_rate_at
 
 v1 = tf.compat.v1
 

@@ -19,6 +19,7 @@ from albert.modeling import crf, crf_decoding, heads, ngrams
 from albert.modeling.config import EncoderConfig
 from albert.modeling.context import add_context
 from albert.modeling.features import read_features
+from albert.modeling.output import EncoderOutput
 from albert.tasks.finetuning_task import FineTuningTask, Report
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.conll import (
@@ -178,6 +179,35 @@ class NerTask(FineTuningTask):
             sizes["label_ids"] = [None, None]
         return {name: tf.TensorSpec(size, tf.int32) for name, size in sizes.items()}
 
+    def _emissions(
+        self, features: Features, encoded: EncoderOutput, training: bool
+    ) -> tf.Tensor:
+        """Return the scores of the labels of the scored tokens, float32 [B, C, L]."""
+        num_labels = len(self._label_set.labels)
+        scored = functools.partial(
+            gather_scored_tokens,
+            offset=features["offset"],
+            max_length=tf.reduce_max(features["length"]),
+        )
+        sequence = add_context(
+            self.settings.context,
+            read_features(self.settings.encoder_features, encoded),
+            features["input_mask"],
+            self.settings.dropout_prob,
+            training=training,
+        )
+        emissions = heads.token_label_logits(
+            scored(sequence),
+            num_labels,
+            self.encoder.initializer_range,
+            self.settings.dropout_prob,
+            training=training,
+        )
+        if self.settings.ngram_features:
+            inputs = (features["input_ids"], features["input_mask"])
+            emissions += scored(ngrams.ngram_scores(*inputs, num_labels))
+        return emissions
+
     def build(
         self, features: Features, mode: str, build_encoder: Callable[..., Any]
     ) -> TaskOutput:
@@ -194,29 +224,7 @@ class NerTask(FineTuningTask):
             tf.zeros_like(features["input_ids"]),
             training=mode == TRAIN,
         )
-        num_labels = len(self._label_set.labels)
-        scored = functools.partial(
-            gather_scored_tokens,
-            offset=features["offset"],
-            max_length=tf.reduce_max(lengths),
-        )
-        sequence = add_context(
-            self.settings.context,
-            read_features(self.settings.encoder_features, encoded),
-            features["input_mask"],
-            self.settings.dropout_prob,
-            training=mode == TRAIN,
-        )
-        emissions = heads.token_label_logits(
-            scored(sequence),
-            num_labels,
-            self.encoder.initializer_range,
-            self.settings.dropout_prob,
-            training=mode == TRAIN,
-        )
-        if self.settings.ngram_features:
-            inputs = (features["input_ids"], features["input_mask"])
-            emissions += scored(ngrams.ngram_scores(*inputs, num_labels))
+        emissions = self._emissions(features, encoded, training=mode == TRAIN)
         predictions = {
             "emissions": emissions,
             "length": lengths,
