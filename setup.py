@@ -40,6 +40,7 @@ setuptools.setup(
             "fastapi>=0.115,<1",
             "uvicorn>=0.30,<1",
             "prometheus-client>=0.20,<1",
+            "pydantic>=2.7,<3",
         ],
         # What conversions are compared with in tests, which are skipped without it.
         "compare": [
@@ -59,6 +60,7 @@ setuptools.setup(
             "fastapi>=0.115,<1",
             "uvicorn>=0.30,<1",
             "prometheus-client>=0.20,<1",
+            "pydantic>=2.7,<3",
             "selenium>=4.11,<5",
         ],
     },
