@@ -17,13 +17,14 @@ from albert.records.features import read_metadata
 from albert.training.task import EVAL, DataSource
 
 _BATCH = 1024
-SAMPLE = 100_000  # training records that are counted
+SAMPLE = 100_000  # training records that are counted, at most
+_MOST_TOKENS = 5_000_000  # of these; counting them takes some 300 MB
 _UNKNOWN = -1  # in place of a neighbour that is masked
 _MARGIN = 2.0  # standard errors above a baseline that count as more
 
 
 class Tokens(NamedTuple):
-    """Tokens and their neighbours, int64 [N] each; _UNKNOWN for a masked neighbour.
+    """Tokens and their neighbours, int32 [N] each; _UNKNOWN for a masked neighbour.
 
     Attributes:
         left, label, right: ids.
@@ -87,15 +88,16 @@ def find_mask_id(batch: Mapping[str, np.ndarray]) -> int:
 
 def masked_tokens(batch: Mapping[str, np.ndarray], mask_id: int) -> Tokens:
     """Return the masked tokens of a batch of records, with what the model sees."""
-    ids = np.where(batch["input_ids"] == mask_id, _UNKNOWN, batch["input_ids"])
+    ids = batch["input_ids"].astype(np.int32)
+    ids[ids == mask_id] = _UNKNOWN
     rows, columns = np.nonzero(batch["masked_lm_weights"] > 0)
     places = batch["masked_lm_positions"][rows, columns]
     last = ids.shape[1] - 1
     return Tokens(
-        ids[rows, np.maximum(places - 1, 0)].astype(np.int64),
-        batch["masked_lm_ids"][rows, columns].astype(np.int64),
-        ids[rows, np.minimum(places + 1, last)].astype(np.int64),
-        ids[rows, places].astype(np.int64),
+        ids[rows, np.maximum(places - 1, 0)],
+        batch["masked_lm_ids"][rows, columns].astype(np.int32),
+        ids[rows, np.minimum(places + 1, last)],
+        ids[rows, places],
     )
 
 
@@ -110,14 +112,19 @@ def restore(batch: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def all_tokens(batch: Mapping[str, np.ndarray]) -> Tokens:
     """Return every token of a batch but the first and last of each record."""
-    ids = restore(batch).astype(np.int64)
+    ids = restore(batch).astype(np.int32)
     inside = batch["input_mask"][:, 2:] == 1
     left, label, right = ids[:, :-2], ids[:, 1:-1], ids[:, 2:]
     return Tokens(left[inside], label[inside], right[inside], label[inside])
 
 
+def _join_sides(left: np.ndarray, right: np.ndarray, vocab_size: int) -> np.ndarray:
+    """Return one key for two neighbours, int64: 32 bits do not hold it."""
+    return left.astype(np.int64) * vocab_size + right
+
+
 def _find_best(keys: np.ndarray, labels: np.ndarray, vocab_size: int) -> BestLabels:
-    pairs, counts = np.unique(keys * vocab_size + labels, return_counts=True)
+    pairs, counts = np.unique(_join_sides(keys, labels, vocab_size), return_counts=True)
     keys, labels = pairs // vocab_size, pairs % vocab_size
     order = np.lexsort((counts, keys))
     last = np.append(keys[order][1:] != keys[order][:-1], True)
@@ -133,7 +140,7 @@ def count_tokens(tokens: Tokens, vocab_size: int) -> Counts:
     best = functools.partial(_find_best, vocab_size=vocab_size)
     return Counts(
         int(np.bincount(label).argmax()),
-        best(left[both] * vocab_size + right[both], label[both]),
+        best(_join_sides(left[both], right[both], vocab_size), label[both]),
         best(left[known_left], label[known_left]),
         best(right[known_right], label[known_right]),
         vocab_size,
@@ -143,7 +150,7 @@ def count_tokens(tokens: Tokens, vocab_size: int) -> Counts:
 def guess_by_neighbours(counts: Counts, tokens: Tokens) -> np.ndarray:
     """Return the label that the counts speak for at each token, int64 [N]."""
     left, _, right, seen = tokens
-    both = counts.both.find(left * counts.vocab_size + right)
+    both = counts.both.find(_join_sides(left, right, counts.vocab_size))
     guess = np.where((left >= 0) & (right >= 0), both, _UNKNOWN)
     for side, table in ((left, counts.left), (right, counts.right)):
         guess = np.where(guess == _UNKNOWN, table.find(side), guess)
@@ -161,6 +168,20 @@ def _read(data: DataSource, count: Optional[int]) -> Iterable[Mapping]:
         return read if count is None else read.unbatch().take(count).batch(_BATCH)
 
     return read_arrays(dataset)
+
+
+def _read_share(
+    sample: DataSource, num_samples: int, count_all: bool
+) -> Iterable[Mapping]:
+    """Yield the records of one of several sources that are to be counted."""
+    read, most = 0, -(-SAMPLE // num_samples)
+    for batch in _read(sample, most):
+        width = batch["input_ids" if count_all else "masked_lm_ids"].shape[1]
+        limit = min(most, max(1, _MOST_TOKENS // (width * num_samples)))
+        yield {name: value[: limit - read] for name, value in batch.items()}
+        read += len(batch["input_ids"])
+        if read >= limit:
+            return
 
 
 def labels_are_plain(file: str) -> Optional[bool]:
@@ -201,7 +222,7 @@ def measure_baselines(
     """
     count, train, held = 0, [], []
     for sample in samples:
-        for batch in _read(sample, -(-SAMPLE // len(samples))):
+        for batch in _read_share(sample, len(samples), count_all):
             count += len(batch["input_ids"])
             find = all_tokens if count_all else masked_tokens
             mask = {} if count_all else {"mask_id": find_mask_id(batch)}

@@ -186,6 +186,8 @@ def _evaluate(run: Run) -> None:
             max_batches,
         )
     results = run.make_evaluator(max_batches).evaluate(checkpoint)
+    path = os.path.join(output_dir, "eval_results.txt")
+    write_results(path, results)  # already: counting takes time, and may fail
     if files.eval_files:
         limit = max_batches and max_batches * run.config.eval_batch_size
         results.update(
@@ -198,8 +200,7 @@ def _evaluate(run: Run) -> None:
                 limit,
             )
         )
-    path = os.path.join(output_dir, "eval_results.txt")
-    write_results(path, results)
+        write_results(path, results)
     logging.info("***** Eval results of %s *****", checkpoint)
     for name in sorted(results):
         logging.info("  %s = %s", name, results[name])

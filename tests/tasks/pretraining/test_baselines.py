@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from albert.tasks.pretraining import baselines
 from albert.tasks.pretraining.baselines import (
     Baselines,
+    Tokens,
     all_tokens,
     compare_with_counting,
     count_tokens,
@@ -177,3 +179,29 @@ def test_other_labels_of_held_out_records_are_warned_of(
     )
     warn_of_other_labels(files)
     assert ("differ in --continuation_labels" in caplog.text) == warned
+
+
+@pytest.mark.parametrize(
+    ("most_tokens", "count_all", "records"),
+    # The two sources hold five records of five tokens, one masked, each.
+    [(10**9, True, 10), (0, True, 2), (0, False, 2), (20, True, 4)],
+)
+def test_tokens_that_are_counted_are_limited(
+    monkeypatch, most_tokens, count_all, records
+):
+    monkeypatch.setattr(baselines, "_MOST_TOKENS", most_tokens)
+    sources = [Arrays(TRAIN), Arrays(TRAIN)]
+    found = measure_baselines(sources, Arrays(HELD_OUT), 30, count_all)
+    assert found.num_records == records
+
+
+def test_neighbours_of_a_large_vocabulary_are_told_apart():
+    """70,000 squared is above 2 to the power of 32: keys of 32 bits would meet."""
+    # 61,357 x 70,000 = 2^32 + 22,704, so that 32 bits give the key of (0, 22,704).
+    left = np.array([61_357, 61_357, 0], np.int32)
+    label = np.array([7, 7, 8], np.int32)
+    right = np.array([1, 1, 22_705], np.int32)
+    seen = np.full(3, -1, np.int32)
+    counts = count_tokens(Tokens(left, label, right, seen), 70_000)
+    guess = guess_by_neighbours(counts, Tokens(left, label, right, seen))
+    assert guess.tolist() == [7, 7, 8]

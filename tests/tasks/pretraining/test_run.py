@@ -56,3 +56,26 @@ def test_a_folder_is_made_for_vectors_alone(monkeypatch, tmp_path, vectors):
     )
     experiment._work(settings)
     assert len(made) == (vectors is not None)
+
+
+def test_results_are_written_before_baselines_are_counted(monkeypatch, tmp_path):
+    def count(*_):
+        assert (tmp_path / "eval_results.txt").read_text() == "loss = 1.5\n"
+        raise Enough
+
+    evaluator = types.SimpleNamespace(evaluate=lambda checkpoint: {"loss": 1.5})
+    settings = types.SimpleNamespace(
+        config=PretrainingConfig(do_eval=True, dynamic_masking=True),
+        files=types.SimpleNamespace(eval_checkpoint=None, eval_files=("a",)),
+        training=types.SimpleNamespace(output_dir=str(tmp_path)),
+        model=types.SimpleNamespace(vocab_size=30),
+        vocabulary=None,
+        samples=(),
+        eval_data=None,
+        make_evaluator=lambda max_batches: evaluator,
+    )
+    monkeypatch.setattr(experiment.storage, "resolve", lambda path, flag: path)
+    monkeypatch.setattr(experiment.guard, "check_pair", lambda *_: None)
+    monkeypatch.setattr(experiment, "compare_with_counting", count)
+    with pytest.raises(Enough):
+        experiment._evaluate(settings)
