@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from albert.checkpoints import variables as checkpoints
+from albert.checkpoints import storage
 from tests import pretraining_kit as kit
 
 pytestmark = pytest.mark.slow
@@ -38,8 +38,8 @@ def run(folder, output, steps, **changes):
 
 def read_model(folder, step):
     prefix = str(folder / f"model.ckpt-{step}")
-    names = sorted(checkpoints.read_shapes(prefix))
-    return checkpoints.read_variables(prefix, names)
+    names = sorted(storage.read_shapes(prefix))
+    return storage.read_variables(prefix, names)
 
 
 def test_resumed_run_trains_on_the_masks_of_an_undisturbed_one(tmp_path):
