@@ -32,6 +32,12 @@ def testdata() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def own(testdata) -> pathlib.Path:
+    """The recorded texts, vocabulary and records of data creation."""
+    return testdata / "pretraining_data"
+
+
+@pytest.fixture(scope="session")
 def shared() -> pathlib.Path:
     """The folder of third-party data beside a developer's checkout."""
     path = REPO.parent / "shared"

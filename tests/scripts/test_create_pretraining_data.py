@@ -20,11 +20,6 @@ from tests.pretraining_cases import load_cases, read_records
 SCRIPT = "create_pretraining_data.py"
 
 
-@pytest.fixture
-def own(testdata):
-    return testdata / "pretraining_data"
-
-
 def run(repo, *arguments, folder=None, **options):
     return subprocess.run(
         [sys.executable, str(repo / SCRIPT), *map(str, arguments)],

@@ -20,13 +20,6 @@ KEY_BIAS = "attention/self/key/bias"
 SENTENCE = "用 O\n决 B-M\n策 I-M\n树 I-M\n分 B-T\n类 I-T\n"
 
 
-@pytest.fixture(scope="module")
-def runner(tmp_path_factory):
-    runner = kit.Runner(tmp_path_factory.mktemp("runner"))
-    yield runner
-    runner.close()
-
-
 def read_model(folder, step):
     """Return the variables of a step's checkpoint, without training state."""
     reader = tf.train.load_checkpoint(str(folder / f"model.ckpt-{step}"))

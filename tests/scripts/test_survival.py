@@ -20,15 +20,8 @@ from tests import pretraining_kit as kit
 pytestmark = pytest.mark.slow
 
 INTERVAL = 20
-# Its gradient is rounding alone, which LAMB scales up (see test_distribution).
+# Its gradient is rounding alone, which LAMB scales up (see training/test_replicas.py).
 KEY_BIAS = "attention/self/key/bias"
-
-
-@pytest.fixture(scope="module")
-def runner(tmp_path_factory):
-    runner = kit.Runner(tmp_path_factory.mktemp("runner"))
-    yield runner
-    runner.close()
 
 
 def read_newest(folder):

@@ -26,11 +26,6 @@ from tests.beam_kit import (
 )
 
 
-@pytest.fixture
-def own(testdata):
-    return testdata / "pretraining_data"
-
-
 @needs_beam
 @pytest.mark.slow
 def test_a_shard_that_fails_leaves_nothing_and_resuming_makes_it(

@@ -29,11 +29,6 @@ from tests.beam_kit import (
 )
 
 
-@pytest.fixture
-def own(testdata):
-    return testdata / "pretraining_data"
-
-
 def write_json_lines(own, folder):
     """Documents in JSON lines, packed by gzip."""
     texts = (own / "abstracts.txt").read_text("utf-8").split("\n\n")

@@ -17,11 +17,6 @@ from tests.pretraining_cases import read_folder
 SCRIPT = "create_pretraining_data.py"
 
 
-@pytest.fixture
-def own(testdata):
-    return testdata / "pretraining_data"
-
-
 def start(repo, own, folder, *more):
     command = [
         *(sys.executable, str(repo / SCRIPT)),

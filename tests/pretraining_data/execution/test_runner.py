@@ -34,11 +34,6 @@ THIRD_PARTY_CASES = (
 TEXT = "一种方法。\n第二句话。\n\n另一篇文档\n又一句\n"
 
 
-@pytest.fixture
-def own(testdata):
-    return testdata / "pretraining_data"
-
-
 def check_case(folder, name, output_folder, segmenter):
     case = load_cases(folder)[name]
     config = make_config(folder, case, output_folder, segmenter=segmenter)

@@ -19,11 +19,6 @@ from tests.pretraining_cases import (
 )
 
 
-@pytest.fixture
-def own(testdata):
-    return testdata / "pretraining_data"
-
-
 def make_shards_config(own, folder, **changes):
     folder.mkdir(exist_ok=True)
     values = {
