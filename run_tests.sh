@@ -10,4 +10,5 @@ ruff check .
 ruff format --check .
 
 [ "${1-}" != --fast ] || { shift; set -- -m "not slow" "$@"; }
-python3 -m pytest -n "${TEST_PROCESSES:-2}" "$@"
+# A file's tests share a process, and what its fixtures have trained.
+python3 -m pytest -n "${TEST_PROCESSES:-2}" --dist loadfile "$@"

@@ -133,10 +133,13 @@ class Runner:
         signal_name=None,
         after_steps=0,
         delay=0.0,
+        after_line="",
         file_size=None,
         script="run_pretraining",
     ) -> Done:
         """Run; after some steps and a delay, send a signal, if one is given.
+
+        `after_line` is a pattern that the log must hold by then.
 
         With `file_size` it is then that no file can grow beyond so many bytes.
         """
@@ -146,6 +149,7 @@ class Runner:
             "signal": signal_name,
             "after_steps": after_steps,
             "delay": delay,
+            "after_line": after_line,
             "file_size": file_size,
             "script": script,
         }
@@ -173,10 +177,15 @@ def _run_child(request) -> None:
     cli.run_main(script.main)
 
 
-def _steps_logged(path: str) -> int:
-    with contextlib.suppress(FileNotFoundError), open(path, errors="replace") as log:
-        return len(STEP_LINE.findall(log.read()))
-    return 0
+def _is_due(request) -> bool:
+    """Whether the log holds the steps and the line that are waited for."""
+    try:
+        with open(request["log"], errors="replace") as log:
+            text = log.read()
+    except FileNotFoundError:
+        text = ""
+    enough = len(STEP_LINE.findall(text)) >= request["after_steps"]
+    return enough and re.search(request["after_line"], text) is not None
 
 
 def _disturb(child: int, request) -> None:
@@ -204,7 +213,7 @@ def _serve_one(request) -> int:
         if now > deadline:
             os.kill(child, signal.SIGKILL)
             deadline = float("inf")
-        if due is None and _steps_logged(request["log"]) >= request["after_steps"]:
+        if due is None and _is_due(request):
             due = now + request["delay"]
         if due is not None and now >= due:
             _disturb(child, request)

@@ -33,7 +33,7 @@ def expand_globs(patterns: str | Sequence[str], flag: str) -> list[str]:
     if isinstance(patterns, str):
         patterns = [patterns]
     names = [name.strip() for part in patterns for name in part.split(",")]
-    names = [os.path.expanduser(name) for name in names if name]
+    names = [expand_home(name, flag) for name in names if name]
     if not names:
         raise UserError(f"--{flag}: no file given")
     found: list[str] = []
@@ -52,6 +52,22 @@ def expand_globs(patterns: str | Sequence[str], flag: str) -> list[str]:
     return list(once.values())
 
 
+def expand_home(path: str, flag: str) -> str:
+    """Return a path with its leading `~` or `~user` expanded.
+
+    Raises:
+        UserError: there is no such user, nor anything of that very name.
+    """
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~") and not os.path.exists(expanded):
+        user = expanded.split(os.sep)[0]
+        raise UserError(
+            f"--{flag}: {path}: {user} is no user's home folder; a name that begins "
+            f"with ~ is given as ./{path}"
+        )
+    return expanded
+
+
 def resolve_path(value: str, kind: str, flag: str) -> str:
     """Return what a path given by the user names, `~` expanded.
 
@@ -63,7 +79,7 @@ def resolve_path(value: str, kind: str, flag: str) -> str:
     Raises:
         UserError: names the flag and the file or folder that there is not.
     """
-    path = os.path.expanduser(value)
+    path = expand_home(value, flag)
     if kind == settings.INPUT_FILE:
         if not os.path.exists(path):
             raise UserError(f"--{flag}: no such file: {path}")

@@ -66,10 +66,42 @@ def _is_still(descriptor: int, path: str) -> bool:
     return False
 
 
+def _open(path: str, what: str) -> tuple[int, bool]:
+    """Return a descriptor of a lock file, and whether it can be written to.
+
+    One that another user's run has left can mostly be read, which is enough to lock it.
+    """
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        return os.open(path, flags, 0o666), True
+    except PermissionError:
+        if not os.path.exists(path):  # it is the folder
+            raise
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC), False
+    except PermissionError as error:
+        raise UserError(
+            f"{what}: {path} is a lock of another user's run and cannot be opened; if "
+            "that run has ended, remove the file"
+        ) from error
+
+
+def _remove_foreign(path: str, what: str) -> None:
+    """Remove a lock file that nobody holds, but that cannot be written to."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise UserError(
+            f"{what}: {path} was left by another user's run, which has ended, and "
+            f"cannot be removed ({error.strerror}); let its owner remove it"
+        ) from error
+
+
 def _try_to_lock(path: str, what: str) -> Optional[int]:
     """Return a file descriptor that holds the lock; None to try again."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o666)
+    descriptor, writable = _open(path, what)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -78,9 +110,13 @@ def _try_to_lock(path: str, what: str) -> Optional[int]:
             os.close(descriptor)
             raise UserError(f"{what} is in use by {owner}") from error
         logging.warning("%s cannot be locked (%s): run nothing else there", what, error)
-    if _is_still(descriptor, path):
+    if writable and _is_still(descriptor, path):
         return descriptor
-    os.close(descriptor)
+    try:
+        if not writable and _is_still(descriptor, path):
+            _remove_foreign(path, what)
+    finally:
+        os.close(descriptor)
     return None
 
 

@@ -6,6 +6,7 @@ Everything is read as a stream; no file is held in memory.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from typing import Callable, Iterator, NamedTuple, Optional, Sequence
 
@@ -34,11 +35,17 @@ def survey(paths: Sequence[str]) -> Survey:
     """Read all files through.
 
     Raises:
-        UserError: a file that begins as gzip does cannot be decompressed.
+        UserError: a file that begins as gzip does cannot be decompressed, or it is a
+            pipe or a device, which cannot be read again.
     """
     total = 0
     digest = hashlib.sha256()
     for path in paths:
+        if not os.path.isfile(path):
+            raise UserError(
+                f"{path} is no regular file, and input is read twice: write what it "
+                "gives to a file"
+            )
         file_digest = hashlib.sha256()
         with files.open_binary(path) as file, files.say_what_is_damaged(path):
             while chunk := file.read(_CHUNK_BYTES):

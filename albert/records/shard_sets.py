@@ -95,13 +95,13 @@ def _check_same_run(
 
 
 def _check_all_there(base: str, count: int, given: set[str], allow: bool) -> None:
-    """Compare the shards of a run with the files that were given.
+    """Compare the shards of a run with the files that were given, by their real paths.
 
     Those that are there, but were not given, were left out on purpose.
     """
     root, extension = os.path.splitext(base)
     names = [f"{root}-{i:05d}-of-{count:05d}{extension}" for i in range(count)]
-    left_out = [name for name in names if name not in given]
+    left_out = [name for name in names if os.path.realpath(name) not in given]
     missing = [name for name in left_out if not os.path.exists(name)]
     if missing:
         more = len(missing) - _LISTED
@@ -113,7 +113,7 @@ def _check_all_there(base: str, count: int, given: set[str], allow: bool) -> Non
         if not allow:
             raise UserError(
                 f"{message}; make them with --resume, or give --skip_corrupt_records "
-                "to do without"
+                "to do without; to use a shard by itself, rename the file"
             )
         logging.warning("%s", message)
     elif left_out:

@@ -91,9 +91,11 @@ def _read_sources(output_dir: str) -> dict[str, str]:
 
 
 def check_free(output_dir: str, name: str, path: str) -> None:
-    """Stop where predictions of this name are of another file than `path`."""
+    """Stop where there are predictions of this name, of another file than `path`."""
     before = _read_sources(output_dir).get(name)
-    if before is not None and before != os.path.realpath(path):
+    if before is None or before == os.path.realpath(path):
+        return
+    if any(os.path.splitext(there)[0] == name for there in os.listdir(output_dir)):
         raise UserError(
             f"--predict_file: {output_dir} holds {name}.* of {before}; give another "
             "output_dir, or rename the file"

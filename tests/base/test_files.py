@@ -9,6 +9,7 @@ import pytest
 
 from albert.base import files
 from albert.base.errors import UserError
+from albert.base.settings import ANY_PATH
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,22 @@ def test_globs_are_sorted_and_each_file_comes_once(tmp_path):
 def test_patterns_without_files_are_refused(tmp_path, pattern, message):
     with pytest.raises(UserError, match=message):
         files.expand_globs(pattern.format(tmp_path), "f")
+
+
+def test_the_home_folder_is_expanded_and_that_of_nobody_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").touch()
+    assert files.expand_globs("~/x", "f") == [str(tmp_path / "x")]
+    assert files.resolve_path("~/new", ANY_PATH, "f") == str(tmp_path / "new")
+    message = "--f: ~nosuchuser/x: ~nosuchuser is no user's home folder"
+    with pytest.raises(UserError, match=message):
+        files.resolve_path("~nosuchuser/x", ANY_PATH, "f")
+    with pytest.raises(UserError, match=message):
+        files.expand_globs("~nosuchuser/x", "f")
+    (tmp_path / "~name").touch()
+    for name in ("~name", "./~name"):
+        assert files.resolve_path(name, ANY_PATH, "f") == name
 
 
 def test_output_must_be_a_file_in_an_existing_folder(tmp_path):

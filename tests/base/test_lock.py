@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -112,3 +113,61 @@ def test_folders_that_were_made_for_nothing_are_removed(tmp_path):
     with hold_folder(str(tmp_path / "new")):
         (tmp_path / "new/file").write_text("")
     assert sorted(os.listdir(tmp_path)) == ["new", "old"]
+
+
+@pytest.fixture
+def foreign(tmp_path, monkeypatch):
+    """A lock file that is another user's: refuse opening it by these flags."""
+    path = str(tmp_path / ".lock")
+    opened = os.open
+
+    def make(*refused):
+        with open(path, "w"):
+            inode = os.stat(path).st_ino
+
+        def open_or_refuse(name, flags, *mode, **more):
+            there = name == path and os.path.exists(path)
+            mine = not there or os.stat(path).st_ino != inode
+            if not mine and flags & os.O_ACCMODE in refused:
+                raise PermissionError(13, "Permission denied", name)
+            return opened(name, flags, *mode, **more)
+
+        monkeypatch.setattr(os, "open", open_or_refuse)
+        return path
+
+    return make
+
+
+def test_a_lock_that_another_users_run_left_is_replaced(foreign, tmp_path):
+    kept = os.open(foreign(os.O_RDWR), os.O_RDONLY)  # so that no file gets its number
+    with hold_folder(str(tmp_path)):
+        assert f'"pid": {os.getpid()}' in (tmp_path / ".lock").read_text()
+    os.close(kept)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_that_another_users_run_holds_is_respected(foreign, tmp_path):
+    kept = os.open(foreign(os.O_RDWR), os.O_RDONLY)
+    fcntl.flock(kept, fcntl.LOCK_EX)
+    with pytest.raises(UserError, match="is in use by"), hold_folder(str(tmp_path)):
+        pass
+    os.close(kept)
+    assert os.listdir(tmp_path) == [".lock"]
+
+
+def test_a_lock_that_cannot_be_opened_or_removed_is_named(
+    foreign, tmp_path, monkeypatch
+):
+    path = foreign(os.O_RDWR, os.O_RDONLY)
+    with pytest.raises(UserError, match=f"{path} is a lock of another user's run"):
+        with hold_folder(str(tmp_path)):
+            pass
+
+    def refuse(path):
+        raise PermissionError(1, "Operation not permitted", path)
+
+    foreign(os.O_RDWR)
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.raises(UserError, match=f"{path} was left by another user's run"):
+        with hold_folder(str(tmp_path)):
+            pass

@@ -121,3 +121,11 @@ def test_a_wrong_json_line_is_named(tmp_path, line, message):
     path = write(tmp_path / "a.jsonl", f'{{"text": "一"}}\n{line}\n')
     with pytest.raises(UserError, match=message):
         list(sources.read_documents([path], "text"))
+
+
+def test_input_that_can_be_read_only_once_is_named(tmp_path):
+    """As `--input_file=<(zcat *.gz)` is; without a writer it would be waited for."""
+    pipe = str(tmp_path / "pipe")
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match=f"{pipe} is no regular file, and input is"):
+        sources.survey([pipe])

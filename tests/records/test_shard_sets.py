@@ -119,3 +119,25 @@ def test_a_shard_whose_metadata_are_gone_is_not_missing(make_set):
     files = make_set(2)
     files[list(files)[1]] = None
     check_shard_sets(files)
+
+
+def test_shards_that_are_reached_through_links_are_there(make_set, tmp_path, caplog):
+    (tmp_path / "links").mkdir()
+    linked = {}
+    for path, metadata in make_set(2).items():
+        link = tmp_path / "links" / os.path.basename(path)
+        link.symlink_to(path)
+        linked[str(link)] = metadata
+    with caplog.at_level(logging.WARNING):
+        check_shard_sets(linked)
+    assert caplog.text == ""
+
+
+def test_a_shard_that_was_copied_for_a_trial_can_be_renamed(make_set, tmp_path):
+    first, metadata = next(iter(make_set(2).items()))
+    (tmp_path / "trial").mkdir()
+    copy = tmp_path / "trial" / os.path.basename(first)
+    copy.write_bytes(b"")
+    with pytest.raises(UserError, match="to use a shard by itself, rename the file"):
+        check_shard_sets({str(copy): metadata})
+    check_shard_sets({str(copy.rename(tmp_path / "trial/some.b")): metadata})

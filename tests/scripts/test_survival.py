@@ -160,7 +160,7 @@ def test_an_evaluation_that_is_stopped_is_no_success(runner, tmp_path):
     kit.write_records(records, kit.make_examples(5000))
     evaluation = {"do_train": False, "do_eval": True, "eval_batch_size": 1}
     flags = kit.make_flags(tmp_path, eval_input_file=records, **evaluation)
-    done = runner.run(flags, "SIGTERM", delay=2.0)
+    done = runner.run(flags, "SIGTERM", after_line="Evaluating .*ckpt-10")
     assert done.status == 143, done.output
     assert "Stopped by SIGTERM. To go on: python3 run_pre" in done.output
     assert not (tmp_path / "model/eval_results.txt").exists()

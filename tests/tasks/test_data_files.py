@@ -138,5 +138,8 @@ def test_predictions_are_replaced_by_those_of_the_same_file_only(tmp_path):
     note_source(folder, "predictions_new", "a/new.txt")
     check_free(folder, "predictions_new", "./a/new.txt")
     check_free(folder, "predictions_old", "b/new.txt")
+    check_free(folder, "predictions_new", "b/new.txt")  # those were removed
+    (tmp_path / "predictions_new.conll").touch()
+    check_free(folder, "predictions_new", "a/new.txt")
     with pytest.raises(UserError, match=r"holds predictions_new\.\* of .*a/new.txt"):
         check_free(folder, "predictions_new", "b/new.txt")

@@ -185,6 +185,7 @@ def _evaluate(run: Run) -> None:
             "files, which says nothing about unseen text",
             max_batches,
         )
+    logging.info("Evaluating %s", checkpoint)
     results = run.make_evaluator(max_batches).evaluate(checkpoint)
     path = os.path.join(output_dir, "eval_results.txt")
     write_results(path, results)  # already: counting takes time, and may fail

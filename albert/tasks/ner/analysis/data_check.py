@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Iterator, Mapping, NamedTuple, Optional, Sequence
 
-from albert.base import files
-from albert.tasks.ner.conll import DOCUMENT_START, ConllFile
+from albert.tasks.ner.conll import ConllFile
 from albert.tasks.ner.entities import read_default
 from albert.tasks.ner.tag_schemes import OUTSIDE, Scheme, is_legal
 
@@ -51,7 +50,6 @@ CONTRADICTORY = "surfaces with several types"
 RARE = "types that are rare, or not in the training data"
 ILLEGAL = "illegal transitions"
 TOO_LONG = "sentences longer than max_seq_length"
-DOCUMENT_STARTS = "-DOCSTART- lines"
 
 
 def count_split(conll: ConllFile) -> SplitCounts:
@@ -158,14 +156,6 @@ def find_long(splits: Splits, max_seq_length: int) -> Iterator[Finding]:
                 yield Finding(TOO_LONG, f"{place}: {tokens} tokens")
 
 
-def find_document_starts(splits: Splits) -> Iterator[Finding]:
-    """Yield the -DOCSTART- lines of CoNLL 2003, which are no sentences."""
-    for split, conll in splits.items():
-        for number, line in enumerate(files.read_lines(conll.path), start=1):
-            if line.startswith(DOCUMENT_START):
-                yield Finding(DOCUMENT_STARTS, f"{split} line {number}")
-
-
 def check_splits(
     splits: Splits,
     scheme: Scheme,
@@ -182,7 +172,6 @@ def check_splits(
     """
     counts = {split: count_split(conll) for split, conll in splits.items()}
     findings = [
-        *find_document_starts(splits),
         *find_illegal(splits, scheme),
         *find_repeated(splits),
         *find_contradictory(splits),

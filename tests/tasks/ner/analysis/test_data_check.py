@@ -107,13 +107,13 @@ def test_illegal_transitions_are_placed(tmp_path, tags, expected):
     assert [finding.text for finding in found] == [expected]
 
 
-def test_document_starts_are_named(tmp_path):
+def test_document_starts_are_no_sentences_that_repeat(tmp_path):
     path = tmp_path / "train.conll"
     path.write_text(
         "-DOCSTART- O\n\n图 B-A\n\n-DOCSTART- O\n\n像 O\n", encoding="utf-8"
     )
-    found = data_check.find_document_starts({"train": read_conll(str(path))})
-    assert [finding.text for finding in found] == ["train line 1", "train line 5"]
+    splits = {"train": read_conll(str(path))}
+    assert data_check.check_splits(splits, BIO, least_entities=1) == []
 
 
 def test_text_shows_numbers_and_the_first_of_each_kind(splits):
