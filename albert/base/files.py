@@ -176,9 +176,25 @@ def read_lines(
             is damaged.
         OSError: the file cannot be opened or read.
     """
-    with open_binary(path) as file, say_what_is_damaged(path):
-        stored = getattr(file, "fileobj", None)  # what gzip unpacks
-        done = 0
+    with open_binary(path) as file:
+        yield from decode_lines(file, path, advance)
+
+
+def decode_lines(
+    file: IO[bytes], name: str, advance: Callable[[int], object] = lambda size: None
+) -> Iterator[str]:
+    """Yield the lines of an open file, such as standard input; see `read_lines`.
+
+    Args:
+        file: plain, or what unpacks gzip.
+        name: of the file, for messages.
+        advance: see `read_lines`.
+    """
+    stored = getattr(file, "fileobj", None)  # what gzip unpacks
+    if stored is not None and not stored.seekable():
+        stored = None
+    done = 0
+    with say_what_is_damaged(name):
         for number, line in enumerate(file, start=1):
             size = len(line) if stored is None else stored.tell() - done
             advance(size)
@@ -186,7 +202,7 @@ def read_lines(
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
-                raise UserError(f"{path}: line {number} is not UTF-8") from error
+                raise UserError(f"{name}: line {number} is not UTF-8") from error
             yield text.rstrip("\r\n")
 
 

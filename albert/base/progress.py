@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Optional
 
 import tqdm
 from absl import logging
@@ -14,12 +14,14 @@ _SECONDS_BETWEEN_LINES = 30
 
 
 @contextlib.contextmanager
-def show_progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def show_progress(
+    title: str, total: Optional[int], unit: str
+) -> Iterator[Callable[[int], None]]:
     """Yield a function to call with how much more is done.
 
     Args:
         title: what is being done.
-        total: how much there is to do.
+        total: how much there is to do, None where nobody knows.
         unit: of what, such as "B" (shown as kB, MB) or "instance".
     """
     if sys.stderr.isatty():
@@ -36,6 +38,9 @@ def show_progress(title: str, total: int, unit: str) -> Iterator[Callable[[int],
         done += amount
         if time.monotonic() - last_line >= _SECONDS_BETWEEN_LINES:
             last_line = time.monotonic()
+            if total is None:
+                logging.info("%s: %d %s", title, done, unit)
+                return
             share = 100 * done / max(total, 1)
             logging.info("%s: %d of %d %s (%.0f %%)", title, done, total, unit, share)
 
@@ -43,7 +48,9 @@ def show_progress(title: str, total: int, unit: str) -> Iterator[Callable[[int],
 
 
 @contextlib.contextmanager
-def hide_progress(title: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+def hide_progress(
+    title: str, total: Optional[int], unit: str
+) -> Iterator[Callable[[int], None]]:
     """Yield a function to call as `show_progress` does, which shows nothing."""
     del title, total, unit
     yield lambda amount: None

@@ -83,9 +83,8 @@ class Predictor:
         self._checkpoint = choose_checkpoint(model_dir, flag)
         terms = NO_TERMS if dictionary is None else read_terms(dictionary)
         self._session = ModelSession(self.task, self._checkpoint, replicas)
-        self._predictor = row.make_predictor(
-            self.task, self._session, batch_size, terms
-        )
+        # What predicts for this task alone, with its own methods.
+        self.of_task = row.make_predictor(self.task, self._session, batch_size, terms)
 
     def predict(
         self, texts: Sequence[str], min_score: float = 0.0
@@ -94,11 +93,11 @@ class Predictor:
 
         For named entities see `NerPredictor.predict`.
         """
-        return self._predictor.predict(texts, min_score)
+        return self.of_task.predict(texts, min_score)
 
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
         """Return the tags of sentences in columns; see `NerPredictor.tag`."""
-        return self._predictor.tag(sentences)
+        return self.of_task.tag(sentences)
 
     def describe(self) -> dict[str, Any]:
         """Return what the model is, ready for JSON."""

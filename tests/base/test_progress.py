@@ -37,3 +37,13 @@ def test_lines_now_and_then_elsewhere(monkeypatch, caplog, capsys, seconds, line
     if lines == 3:
         assert messages[1] == "creating: 100 of 300 document (33 %)"
     assert capsys.readouterr().err == ""
+
+
+def test_a_total_that_nobody_knows(monkeypatch, caplog):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    caplog.set_level("INFO", logger="absl")
+    with progress.show_progress("reading", None, "B") as advance:
+        now[0] = 31
+        advance(50)
+    assert [r.getMessage() for r in caplog.records] == ["reading: 50 B"]

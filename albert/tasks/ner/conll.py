@@ -7,7 +7,7 @@ tag, between white space; blank lines end sentences.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Iterator, NamedTuple, Optional, Sequence
+from typing import Iterable, Iterator, NamedTuple, Optional
 
 from albert.base import files
 from albert.base.errors import UserError
@@ -60,10 +60,24 @@ def split_fields(line: str, usual: int = 2) -> list[str]:
     return fields
 
 
-def _usual_width(lines: Sequence[str]) -> int:
-    """Return how many fields most lines of sentences have."""
+class Shape(NamedTuple):
+    """How the lines of a file are read.
+
+    Attributes:
+        labelled: whether their last field is a tag.
+        usual: how many fields most lines of sentences have; 1 without tags.
+    """
+
+    labelled: bool
+    usual: int
+
+
+def find_shape(lines: Iterable[str], need_tags: bool = True) -> Shape:
+    """Return how the lines of a file are read; see `read_conll` for `need_tags`."""
     widths = Counter(len(line.split()) for line in lines if not _separates(line))
-    return widths.most_common(1)[0][0] if widths else 0
+    labelled = need_tags or any(width > 1 for width in widths)
+    most_common = widths.most_common(1)[0][0] if widths else 0
+    return Shape(labelled, max(2, most_common) if labelled else 1)
 
 
 def _parse_line(line: str, where: str, usual: int) -> tuple[str, str]:
@@ -92,14 +106,56 @@ def _separates(line: str) -> bool:
     return _is_blank(line) or line.split()[:1] == [DOCUMENT_START]
 
 
-def _sentence_ranges(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield [start, end) of each sentence's lines."""
-    start = 0
-    for index, line in enumerate([*lines, ""]):
-        if _separates(line):
-            if index > start:
-                yield start, index
-            start = index + 1
+class Block(NamedTuple):
+    """A sentence as it stands in a file.
+
+    Attributes:
+        before: the lines between it and the one before, blank ones and such.
+        lines: its own; none after the last sentence, where there are lines between.
+        sentence: what they hold, None without lines.
+    """
+
+    before: tuple[str, ...]
+    lines: tuple[str, ...]
+    sentence: Optional[Sentence]
+
+
+def _make_block(
+    before: list[str], lines: list[str], first: int, path: str, shape: Shape
+) -> Block:
+    columns, tags = zip(
+        *(
+            _parse_line(line, f"{path}: line {number}", shape.usual)
+            for number, line in enumerate(lines, start=first)
+        )
+    )
+    sentence = Sentence(columns, tags if shape.labelled else None, first)
+    return Block(tuple(before), tuple(lines), sentence)
+
+
+def iterate_blocks(lines: Iterable[str], path: str, shape: Shape) -> Iterator[Block]:
+    """Yield the sentences of a file, one after the other; see `read_conll`.
+
+    Args:
+        lines: of the whole file.
+        path: names the file in messages.
+        shape: see `find_shape`.
+    """
+    before: list[str] = []
+    inside: list[str] = []
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        if not _separates(line):
+            inside.append(line)
+            continue
+        if inside:
+            yield _make_block(before, inside, number - len(inside), path, shape)
+            before, inside = [], []
+        before.append(line)
+    if inside:
+        yield _make_block(before, inside, number + 1 - len(inside), path, shape)
+    elif before:
+        yield Block(tuple(before), (), None)
 
 
 def read_conll(path: str, need_tags: bool = True) -> ConllFile:
@@ -117,39 +173,30 @@ def read_conll(path: str, need_tags: bool = True) -> ConllFile:
         OSError: the file cannot be read.
     """
     lines = tuple(files.read_lines(path))
-    several = (len(line.split()) > 1 for line in lines if not _separates(line))
-    labelled = need_tags or any(several)
-    usual = max(2, _usual_width(lines)) if labelled else 1
-    sentences = []
-    for start, end in _sentence_ranges(lines):
-        parsed = [
-            _parse_line(lines[index], f"{path}: line {index + 1}", usual)
-            for index in range(start, end)
-        ]
-        columns, tags = zip(*parsed)
-        sentences.append(Sentence(columns, tags if labelled else None, start + 1))
+    blocks = iterate_blocks(lines, path, find_shape(lines, need_tags))
+    sentences = tuple(block.sentence for block in blocks if block.sentence)
     if not sentences:
         raise UserError(f"{path} holds no sentence")
-    return ConllFile(path, lines, tuple(sentences))
+    return ConllFile(path, lines, sentences)
 
 
-def check_characters(conll: ConllFile) -> None:
+def check_characters(sentence: Sentence, path: str) -> None:
     """Stop at raw text where a file of one character a line is due.
 
     A word of Latin letters or a number may be a column; several Chinese characters in
     one column are a text that would get a single label.
 
     Raises:
-        UserError: the first such line of a file without tags.
+        UserError: the first such line of a sentence without tags.
     """
-    for sentence in conll.sentences:
-        for index, column in enumerate(sentence.columns):
-            if sentence.tags is None and sum(map(is_chinese, column)) > 1:
-                raise UserError(
-                    f"{conll.path}: line {sentence.line + index} holds several "
-                    "characters; write one character a line, a blank line between "
-                    "sentences"
-                )
+    if sentence.tags is not None:
+        return
+    for line, column in enumerate(sentence.columns, start=sentence.line):
+        if sum(map(is_chinese, column)) > 1:
+            raise UserError(
+                f"{path}: line {line} holds several characters; write one character a "
+                "line, a blank line between sentences"
+            )
 
 
 def check_scheme(conll: ConllFile, scheme: Scheme) -> None:

@@ -67,7 +67,8 @@ def make_report(
     )
 
 
-def _add_column(line: str, tag: str) -> str:
+def add_column(line: str, tag: str) -> str:
+    """Return a line with one more field, set apart as its last one is."""
     line = line.rstrip(" \t\f\v")
     separator = _LAST_SEPARATOR.search(line)
     return f"{line}{separator.group(1) if separator else ' '}{tag}"
@@ -81,7 +82,7 @@ def label_lines(conll: ConllFile, predicted: Sequence[Tags]) -> list[str]:
     lines = list(conll.lines)
     for sentence, tags in zip(conll.sentences, predicted):
         for index, tag in enumerate(tags, start=sentence.line - 1):
-            lines[index] = _add_column(lines[index], tag)
+            lines[index] = add_column(lines[index], tag)
     return lines
 
 

@@ -117,7 +117,8 @@ class NerTask(FineTuningTask):
     def read_file(cls, path: str, need_labels: bool) -> ConllFile:
         """See `FineTuningTask.read_file` and `read_conll`."""
         conll = read_conll(path, need_labels)
-        check_characters(conll)
+        for sentence in conll.sentences:
+            check_characters(sentence, path)
         return conll
 
     @classmethod

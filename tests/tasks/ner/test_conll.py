@@ -147,14 +147,32 @@ def test_third_party_files_hold_as_many_sentences_as_counted_elsewhere(
     assert len(found.sentences) == len([b for b in blocks if b]) == sentences
 
 
+def _check(path):
+    for sentence in conll.read_conll(path, need_tags=False).sentences:
+        conll.check_characters(sentence, path)
+
+
 def test_raw_text_in_place_of_characters_is_named(tmp_path):
     path = tmp_path / "raw.txt"
     path.write_text("用\nBERT\n\n本文用模型\n", "utf-8")
     with pytest.raises(UserError, match="raw.txt: line 4 holds several characters"):
-        conll.check_characters(conll.read_conll(str(path), need_tags=False))
+        _check(str(path))
 
 
 def test_words_of_latin_letters_are_columns(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("用\nBERT\n2019\n", "utf-8")
-    conll.check_characters(conll.read_conll(str(path), need_tags=False))
+    _check(str(path))
+
+
+def test_blocks_are_the_file_again():
+    lines = ["-DOCSTART- O", "", "用 O", "图 B-A", "", " ", "像 I-A", ""]
+    shape = conll.find_shape(lines)
+    blocks = list(conll.iterate_blocks(iter(lines), "any", shape))
+    assert [line for b in blocks for line in (*b.before, *b.lines)] == lines
+    assert [b.sentence and b.sentence.line for b in blocks] == [3, 7, None]
+    assert [b.sentence and b.sentence.columns for b in blocks] == [
+        ("用", "图"),
+        ("像",),
+        None,
+    ]
