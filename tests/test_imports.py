@@ -85,6 +85,7 @@ WITHOUT_TENSORFLOW = (
     "albert/serving/page.py",
     "albert/serving/server.py",
     "albert/serving/service",
+    "albert/serving/prediction_config.py",
 )
 
 
