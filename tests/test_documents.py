@@ -36,7 +36,7 @@ SCRIPTS = sorted(
 )
 BENCHMARKS = (
     *("benchmarks/data_creation.py", "benchmarks/pretraining.py"),
-    "benchmarks/service.py",
+    *("benchmarks/prediction.py", "benchmarks/service.py"),
 )
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELLS = ("bash", "sh")
@@ -214,6 +214,7 @@ TABLES = (
     ("docs/annotations.md", NER_TOOLS),
     ("docs/formats.md", ("convert_checkpoint.py",)),
     ("docs/service.md", ("serve.py",)),
+    ("docs/prediction.md", ("predict.py",)),
 )
 
 
@@ -275,6 +276,7 @@ def test_every_script_has_a_table():
         *("create_pretraining_data.py", "tools/train_vocab.py", "run_pretraining.py"),
         *("export_checkpoint.py", "tools/plot_training.py", "run_ner.py", BEAM_SCRIPT),
         *("tools/train_vectors.py", "convert_checkpoint.py", "serve.py"),
+        "predict.py",
         *NER_TOOLS,
     }
 
