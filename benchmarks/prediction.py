@@ -26,7 +26,7 @@ from pretraining_cases import Case  # noqa: E402
 
 from albert.base import cli, files  # noqa: E402
 from albert.base.optional import extra  # noqa: E402
-from albert.checkpoints import guard, variables  # noqa: E402
+from albert.checkpoints import guard, restoring, storage  # noqa: E402
 from albert.modeling.encoder import (  # noqa: E402
     load_encoder_config,
     make_encoder_builder,
@@ -75,10 +75,10 @@ def write_model(folder: str) -> None:
         }
         task.build(features, PREDICT, make_encoder_builder(encoder))
         session.run(v1.global_variables_initializer())
-        values = {v.op.name: session.run(v) for v in variables.model_variables()}
-    values[variables.GLOBAL_STEP] = np.int64(0)
-    variables.write_variables(os.path.join(folder, "model.ckpt-0"), values)
-    variables.write_state(folder, "model.ckpt-0")
+        values = {v.op.name: session.run(v) for v in restoring.model_variables()}
+    values[storage.GLOBAL_STEP] = np.int64(0)
+    storage.write_variables(os.path.join(folder, "model.ckpt-0"), values)
+    storage.write_state(folder, "model.ckpt-0")
 
 
 def make_pipeline(batch_size: int) -> Callable[[Sequence[str]], object]:

@@ -88,9 +88,9 @@ def test_min_score_and_dictionary_hold(tmp_path, model_dir, text_file):
     assert len(forced) == sum(line["text"].count("支持") for line in found) > 0
 
 
-@pytest.mark.parametrize("head", ["crf", "softmax"])
-def test_tags_of_left_out_entities_are_outside_and_others_stay(tmp_path, head):
-    predictor = Predictor(str(write_model(tmp_path / "model", head=head)))
+@pytest.mark.parametrize("scheme", ["BIO", "BMES"])
+def test_tags_of_left_out_entities_are_outside_and_others_stay(tmp_path, scheme):
+    predictor = Predictor(str(write_model(tmp_path / "model", scheme=scheme)))
     sentences = [[c, d] for c in CHARACTERS[:15] for d in CHARACTERS[:15]]
     everything = predictor.of_task.label_columns(sentences)
     scores = sorted(e["score"] for s in everything for e in s.entities)
