@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import types
-from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 from absl import logging
@@ -125,6 +125,16 @@ def _check_example(
     weights = next(f for f in spec if f.name == "masked_lm_weights")
     if not all(map(math.isfinite, _values(example, weights))):
         raise UserError(f"{file}: masked_lm_weights are not all finite numbers")
+    _check_values(file, example, spec, expected)
+
+
+def _check_values(
+    file: str,
+    example: tf.train.Example,
+    spec: Sequence[records.Feature],
+    expected: ExpectedRecords,
+) -> None:
+    """Stop at an id, a position or a label that the model has no place for."""
     highest = max(
         max(_values(example, f), default=0)
         for f in spec
@@ -135,6 +145,20 @@ def _check_example(
             f"{file}: holds the token id {highest}, but the config's vocab_size is "
             f"{expected.vocab_size}"
         )
+    most = {
+        "input_ids": expected.vocab_size - 1,
+        "masked_lm_ids": expected.vocab_size - 1,
+        "masked_lm_positions": expected.max_seq_length - 1,
+        "next_sentence_labels": 1,
+    }
+    for feature in spec:
+        high = most.get(feature.name)
+        values = () if high is None else _values(example, feature)
+        wrong = next((value for value in values if not 0 <= value <= high), None)
+        if wrong is not None:
+            raise UserError(
+                f"{file}: {feature.name} holds {wrong}, which is not in 0 to {high}"
+            )
 
 
 def _check_metadata(
@@ -203,30 +227,33 @@ def _read_all(file: str, segments: Optional[Sequence[damage.Segment]]) -> Iterat
 def find_bad_record(
     input_files: Sequence[str],
     expected: ExpectedRecords,
+    give_up: Callable[[], bool],
     readable: damage.Readable = types.MappingProxyType({}),
 ) -> Optional[str]:
     """Return what is wrong with the first record that cannot be trained on.
 
-    Reads everything: to be called when training has failed.
+    Reads everything, for as long as it may: to be called when training has failed.
 
     Args:
         expected: with all lengths.
+        give_up: whether to end the search; asked before each record.
         readable: damaged files of which only some records were read.
 
     Returns:
         A sentence that names file and record, or None.
     """
     for file in input_files:
-        fault = None if file in readable else damage.find_fault([file])
-        if fault is not None:
-            return fault
-        for number, serialized in enumerate(_read_all(file, readable.get(file)), 1):
-            kind = "readable record" if file in readable else "record"
-            where = f"{file}: {kind} {number}"
-            try:
+        kind = "readable record" if file in readable else "record"
+        try:
+            for number, serialized in enumerate(_read_all(file, readable.get(file)), 1):
+                if give_up():
+                    return None
+                where = f"{file}: {kind} {number}"
                 _check_example(where, _parse(where, serialized), expected)
-            except UserError as error:
-                return str(error)
+        except UserError as error:
+            return str(error)
+        except tf.errors.DataLossError:
+            return damage.find_fault([file])
     return None
 
 

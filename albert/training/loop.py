@@ -238,7 +238,7 @@ def train(
             watch.stop()  # what ends this machine has its own explanation
         step = run_hooks.last_step(start.step) + 1
         explained = failures.explain_training(
-            error, step, config.output_dir, data.find_bad_input
+            error, step, config.output_dir, data.find_bad_input, stop
         )
         if explained is None:
             raise

@@ -88,11 +88,15 @@ class DataSource(abc.ABC):
         del number
         return self.read(TRAIN, batch_size).skip(passed_over)
 
-    def find_bad_input(self) -> Optional[str]:
+    def find_bad_input(self, give_up: Callable[[], bool]) -> Optional[str]:
         """Return a sentence on the first input that cannot be used, None without one.
 
         Called when reading or training has failed; may take as long as reading all.
+
+        Args:
+            give_up: says when to end the search, with None; to be asked often.
         """
+        del give_up
         return None
 
 

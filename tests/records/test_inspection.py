@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
+import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.records.inspection import ExpectedRecords, check_records, count_records
+from albert.records.compression import iterate_records
+from albert.records.inspection import (
+    ExpectedRecords,
+    check_records,
+    count_records,
+    find_bad_record,
+)
 from albert.text.vocabulary import VocabularyId
+from tests.pretraining_kit import write_records
 
 RIGHT = ExpectedRecords(128, 12, 13878)
 VOCABULARY = {"sha256": "a" * 64, "size": 13878, "path": "vocab.txt"}
@@ -117,8 +126,6 @@ def test_a_changed_byte_in_the_middle_is_found(records):
 
 
 def test_records_of_something_else_are_named(tmp_path):
-    import tensorflow as tf
-
     path = str(tmp_path / "other.tfrecord")
     with tf.io.TFRecordWriter(path) as writer:
         feature = tf.train.Feature(int64_list=tf.train.Int64List(value=[1]))
@@ -140,3 +147,35 @@ def test_metadata_that_are_not_metadata_are_named(records, content):
     records.with_name(records.name + ".json").write_text(content)
     with pytest.raises(UserError, match="data.tfrecord.json"):
         check_records([str(records)], RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("input_ids", -1, "input_ids holds -1, which is not in 0 to 13877"),
+        ("masked_lm_ids", -7, "masked_lm_ids holds -7, which is not in 0 to 13877"),
+        ("masked_lm_positions", 128, "masked_lm_positions holds 128, .* 0 to 127"),
+        ("masked_lm_positions", -1, "masked_lm_positions holds -1, .* 0 to 127"),
+        ("next_sentence_labels", 2, "next_sentence_labels holds 2, .* 0 to 1"),
+        ("masked_lm_ids", 13878, "holds the token id 13878"),
+    ],
+)
+def test_a_record_with_a_value_that_the_model_lacks_is_named(
+    records, name, value, message
+):
+    good = list(iterate_records(str(records)))
+    example = tf.train.Example.FromString(good[1])
+    example.features.feature[name].int64_list.value[0] = value
+    write_records(records, [good[0], example.SerializeToString(), good[2]])
+    assert find_bad_record([str(records)], RIGHT, lambda: True) is None
+    found = find_bad_record([str(records)], RIGHT, lambda: False)
+    assert re.search(f"data.tfrecord: record 2: .*{message}", found)
+
+
+def test_the_search_for_a_bad_record_finds_damage_and_nothing_in_sound_files(records):
+    assert find_bad_record([str(records)], RIGHT, lambda: False) is None
+    content = bytearray(records.read_bytes())
+    content[-20] ^= 1
+    records.write_bytes(content)
+    found = find_bad_record([str(records)], RIGHT, lambda: False)
+    assert "wrong checksum" in found

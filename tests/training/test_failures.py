@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 
 import pytest
 import tensorflow as tf
@@ -12,6 +13,7 @@ from albert.base.errors import UserError
 from albert.training import failures, loop
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.optimization import NOT_FINITE
+from albert.training.stopping import StopRequest
 from tests.training.test_loop import LineTask
 
 
@@ -41,10 +43,41 @@ from tests.training.test_loop import LineTask
     ],
 )
 def test_what_a_user_can_mend_is_told_and_defects_are_not(error, bad_input, wanted):
-    found = failures.describe(error, lambda: bad_input)
+    found = failures.describe(error, lambda give_up: bad_input)
     assert (found is None) == (wanted is None)
     if wanted is not None:
         assert found.startswith(wanted)
+
+
+def search(error, stop=None):
+    """Search an input without end for the cause of an error; return what is told."""
+    asked = []
+
+    def find_bad_input(give_up):
+        while not give_up():
+            asked.append(1)
+            if len(asked) == 1000:
+                if stop is None:
+                    time.sleep(0.2)
+                else:
+                    stop.ask("SIGTERM")
+            assert len(asked) < 2000
+        return
+
+    return failures.describe(error, find_bad_input, stop)
+
+
+def test_the_search_for_a_cause_ends_where_a_stop_is_asked():
+    diverged = tf.errors.InvalidArgumentError(None, None, NOT_FINITE)
+    assert search(diverged, StopRequest()).startswith(NOT_FINITE)
+    damaged = tf.errors.DataLossError(None, None, "corrupt")
+    assert search(damaged, StopRequest()) == "the input could not be read: corrupt"
+
+
+def test_the_search_for_a_cause_of_divergence_takes_limited_time(monkeypatch):
+    monkeypatch.setattr(failures, "_SECONDS_OF_SEARCH", 0.1)
+    diverged = tf.errors.InvalidArgumentError(None, None, NOT_FINITE)
+    assert search(diverged).startswith(NOT_FINITE)
 
 
 def config(folder, **changes):

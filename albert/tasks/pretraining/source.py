@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 import tensorflow as tf
 
@@ -96,6 +96,8 @@ class RecordSource(DataSource):
             return open_file
         return lambda path: open_file(path).shard(num_shards, index)
 
-    def find_bad_input(self) -> Optional[str]:
+    def find_bad_input(self, give_up: Callable[[], bool]) -> Optional[str]:
         """See `DataSource.find_bad_input`."""
-        return inspection.find_bad_record(self._files, self._expected, self._readable)
+        return inspection.find_bad_record(
+            self._files, self._expected, give_up, self._readable
+        )
