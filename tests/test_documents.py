@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
 import pathlib
@@ -279,6 +280,48 @@ def test_every_script_has_a_table():
         "predict.py",
         *NER_TOOLS,
     }
+
+
+@functools.cache
+def texts_of_the_source():
+    """Return all strings of the program; what is put into them is a line feed."""
+    texts = set()
+    for path in [*REPO.glob("*.py"), *REPO.glob("albert/**/*.py")]:
+        tree = ast.parse(path.read_text("utf-8"))
+        documentation = {
+            id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                parts = [getattr(part, "value", None) for part in node.values]
+                strings = [p if isinstance(p, str) else "\n" for p in parts]
+                texts.add("".join(strings))
+            elif id(node) in documentation or not isinstance(node, ast.Constant):
+                continue
+            elif isinstance(node.value, str):
+                texts.add(re.sub(r"%\S*?[a-zA-Z]", "\n", node.value))
+    return texts
+
+
+def program_says(message):
+    """Whether a string of the program reads so; numbers and ... stand for anything."""
+    parts = map(re.escape, re.split(r"\.\.\.|\d+|(?<=\[)\w+(?=\])", message))
+    pattern = re.compile(".*".join(parts), re.DOTALL)
+    return any(map(pattern.search, texts_of_the_source()))
+
+
+def test_messages_are_told_from_what_is_never_said():
+    assert program_says("num_gpus is 3, but TensorFlow sees 2")
+    assert not program_says("num_gpus is 3, and TensorFlow sees 2")
+    assert not program_says("Nothing to train: step 3 is at or past num_train_steps")
+
+
+def test_the_messages_in_the_table_are_those_of_the_program():
+    table = read("docs/errors.md").partition("## Messages")[2]
+    rows = re.findall(r"^\| (`.*?) \| ", table, re.MULTILINE)
+    messages = [m for row in rows for m in re.findall(r"`([^`]+)`", row)]
+    assert len(messages) > 20
+    assert [m for m in messages if not program_says(m)] == []
 
 
 @pytest.mark.parametrize("readme", READMES)
