@@ -162,7 +162,9 @@ def test_two_steps_on_gzip_records(folder, repo, testdata):
     output = folder.run(num_train_steps=2, **flags)
     assert "Step 2 of 2: loss" in output
     lines = (folder.path / "model/eval_results.txt").read_text().splitlines()
-    results = {k: float(v) for k, v in (line.split(" = ") for line in lines)}
+    words = dict(line.split(" = ", 1) for line in lines)
+    assert words.pop("conclusion").startswith("the model predicts")
+    results = {name: float(value) for name, value in words.items()}
     assert results["global_step"] == 2
     untrained = math.log(CONFIG["vocab_size"])
     assert results["masked_lm_loss"] == pytest.approx(untrained, abs=0.3)

@@ -40,7 +40,12 @@ from albert.training.cluster import compare
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
 from albert.training.start import Start, check_start, has_ended, outline_model
-from albert.training.stopping import Stopped, StopRequest, run_until_signal
+from albert.training.stopping import (
+    PEER_STOPS,
+    Stopped,
+    StopRequest,
+    run_until_signal,
+)
 
 
 def _needs_vectors(run: Run) -> bool:
@@ -138,7 +143,7 @@ def _train(run: Run, start: Optional[Start]) -> Optional[Stopped]:
     held_out = _watch_held_out(run, stop)
     output_dir, last_step = run.training.output_dir, run.training.num_train_steps
 
-    def look_at_history(*_) -> None:
+    def look_at_history(*_, stop: StopRequest = stop) -> None:
         """Stop where another machine has evaluated without gain for long."""
         patience = run.held_out.early_stopping_patience
         best = os.path.join(output_dir, BEST_FOLDER)
@@ -164,7 +169,13 @@ def _train(run: Run, start: Optional[Start]) -> Optional[Stopped]:
             held_out.make_up()
         return step
 
-    return run_until_signal(work, stop, last_step, output_dir)
+    stopped = run_until_signal(work, stop, last_step, output_dir)
+    if stopped is not None and stopped.reason == PEER_STOPS:
+        early = StopRequest()
+        look_at_history(stop=early)
+        if early.asked:  # the chief looked first, and it was no signal that stopped it
+            return None
+    return stopped
 
 
 def _evaluate(run: Run) -> None:
