@@ -23,6 +23,8 @@ from tests.checkpoints.foreign_kit import (
     write_model,
 )
 
+pytestmark = pytest.mark.slow
+
 transformers = pytest.importorskip("transformers", reason="needs the extra compare")
 pytest.importorskip("torch", reason="needs the extra compare")
 

@@ -69,6 +69,7 @@ def test_variables_lie_in_the_scope_asked_for(architecture):
     assert words == [len(TOKENS), config.word_embedding_size]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "head"), PAIRS)
 def test_export_predicts_and_scores_as_the_model_did(architecture, head, tmp_path):
     """Trained variables go through a checkpoint, an export and a new graph."""

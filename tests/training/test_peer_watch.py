@@ -14,6 +14,8 @@ from albert.training.cluster import PeerWatch, wait_for_chief
 from albert.training.cluster_config import ClusterConfig
 from tests.cluster_kit import ADVICE, free_addresses, listening
 
+pytestmark = pytest.mark.slow
+
 
 @contextlib.contextmanager
 def watching(cluster, ended):
@@ -37,7 +39,6 @@ class TestPeerWatch:
 
         return Ended()
 
-    @pytest.mark.slow
     def test_a_machine_that_was_there_and_is_gone_ends_the_process(self, ended):
         own = "127.0.0.1:1"
         with listening() as there:
@@ -59,7 +60,6 @@ class TestPeerWatch:
         with watching(cluster, ended):
             assert not ended.wait(4)
 
-    @pytest.mark.slow
     def test_after_its_end_nothing_is_looked_at(self, ended):
         with contextlib.ExitStack() as stack:
             cluster = ClusterConfig(("a:1", stack.enter_context(listening())), 0)
