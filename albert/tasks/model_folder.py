@@ -17,8 +17,8 @@ from albert.base import files
 from albert.base.compare import first_difference
 from albert.base.errors import UserError
 from albert.checkpoints import guard
-from albert.checkpoints.best import BEST_FOLDER
 from albert.checkpoints.storage import check_name
+from albert.checkpoints.training_id import BEST_FOLDER, METADATA_FILE
 from albert.modeling.encoder import load_encoder_config
 from albert.tasks.finetuning_config import FineTuningRun, ModelSettings
 from albert.tasks.finetuning_task import FineTuningTask
@@ -82,7 +82,7 @@ def describe_folder(folder: str) -> str:
     if LABELS_FILE in names:
         return f"it has {LABELS_FILE}, but no checkpoint: training had not saved one"
     if has_checkpoint(folder):
-        made = "pretraining" if guard.METADATA_FILE in names else "an export of it"
+        made = "pretraining" if METADATA_FILE in names else "an export of it"
         return (
             f"its checkpoint is an encoder from {made}, or the model's {LABELS_FILE} "
             "is missing"

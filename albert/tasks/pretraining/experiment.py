@@ -14,7 +14,7 @@ from absl import logging
 from albert.base.errors import UserError
 from albert.base.lock import hold_folder
 from albert.checkpoints import guard, storage
-from albert.checkpoints.best import BEST_FOLDER
+from albert.checkpoints.training_id import BEST_FOLDER, METADATA_FILE
 from albert.evaluation.config import HeldOutConfig
 from albert.evaluation.evaluator import write_results
 from albert.evaluation.follow import follow_training
@@ -110,7 +110,7 @@ def _prepare_training(run: Run, scratch: Optional[str]) -> Optional[Start]:
         names = run.files.train_files
         sizes = {os.path.basename(name): os.path.getsize(name) for name in names}
         compare(cluster, "the bytes of input files", sizes)
-        metadata = os.path.join(output_dir, guard.METADATA_FILE)
+        metadata = os.path.join(output_dir, METADATA_FILE)
         if not os.path.exists(metadata):
             raise UserError(
                 f"the chief has made its output_dir, but {metadata} is not there: "
