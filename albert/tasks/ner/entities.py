@@ -164,25 +164,41 @@ def score_default(gold: Sequence[Tags], predicted: Sequence[Tags]) -> EntityScor
     )
 
 
+def format_counts(title: str, table: Mapping[str, Counts], width: int = 0) -> list[str]:
+    """Return the lines of a table of precision, recall, F1 in percent, and counts.
+
+    Args:
+        title: above the names.
+        table: name of a row -> its counts, which may be halves.
+        width: of the column of names, at least.
+    """
+    width = max(width, len(title), *map(len, table), 0)
+    header = ("precision", "recall", "F1", "gold", "predicted", "correct")
+    lines = [f"{title:{width}}" + "".join(f"{name:>11}" for name in header)]
+    for name, counts in table.items():
+        ratios = (counts.precision, counts.recall, counts.f1)
+        numbers = (counts.gold, counts.predicted, counts.correct)
+        lines.append(
+            f"{name:{width}}"
+            + "".join(f"{100 * ratio:11.2f}" for ratio in ratios)
+            + "".join(f"{number:11.10g}" for number in numbers)
+        )
+    return lines
+
+
 def format_table(scores: Mapping[str, EntityScores]) -> str:
-    """Return a table of precision, recall, F1 in percent and counts per type.
+    """Return a table of scores for each type, see `format_counts`.
 
     Args:
         scores: reading ("strict", "default") -> its scores.
     """
-    header = ("precision", "recall", "F1", "gold", "predicted", "correct")
-    names = {name for part in scores.values() for name in part.by_type}
-    width = max([len("all types"), *map(len, names)])
-    lines = []
-    for reading, part in scores.items():
-        title = f"{reading:{width}}"
-        lines.append(title + "".join(f"{column:>11}" for column in header))
-        for name, counts in [*part.by_type.items(), ("all types", part.total)]:
-            ratios = (counts.precision, counts.recall, counts.f1)
-            numbers = (counts.gold, counts.predicted, counts.correct)
-            lines.append(
-                f"{name:{width}}"
-                + "".join(f"{100 * ratio:11.2f}" for ratio in ratios)
-                + "".join(f"{number:11d}" for number in numbers)
-            )
-    return "\n".join(lines)
+    tables = {
+        reading: {**part.by_type, "all types": part.total}
+        for reading, part in scores.items()
+    }
+    width = max(len(name) for table in tables.values() for name in table)
+    return "\n".join(
+        line
+        for reading, table in tables.items()
+        for line in format_counts(reading, table, width)
+    )

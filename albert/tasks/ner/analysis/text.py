@@ -7,7 +7,7 @@ from typing import Any, Mapping
 from albert.tasks.ner.analysis import matching
 from albert.tasks.ner.analysis.compare import Comparison
 from albert.tasks.ner.analysis.report import Analysis, describe_error
-from albert.tasks.ner.entities import Counts
+from albert.tasks.ner.entities import format_counts
 
 _EXPLANATIONS = {
     matching.BOUNDARY: "right type, wrong boundary",
@@ -16,22 +16,6 @@ _EXPLANATIONS = {
     matching.MISSED: "in gold alone",
     matching.SPURIOUS: "in the prediction alone",
 }
-
-
-def format_counts(title: str, table: Mapping[str, Counts]) -> list[str]:
-    """Return a table of precision, recall, F1 in percent, and counts."""
-    width = max(len(title), *map(len, table), 0)
-    header = ("precision", "recall", "F1", "gold", "predicted", "correct")
-    lines = [f"{title:{width}}" + "".join(f"{name:>11}" for name in header)]
-    for name, counts in table.items():
-        ratios = (counts.precision, counts.recall, counts.f1)
-        numbers = (counts.gold, counts.predicted, counts.correct)
-        lines.append(
-            f"{name:{width}}"
-            + "".join(f"{100 * ratio:11.2f}" for ratio in ratios)
-            + "".join(f"{number:11g}" for number in numbers)
-        )
-    return lines
 
 
 def _format_entity(entity: Mapping[str, Any] | None) -> str:
