@@ -71,7 +71,8 @@ class ToyTask(FineTuningTask):
     best_metric = Metric("eval_accuracy", higher_is_better=True)
 
     @classmethod
-    def read_file(cls, path: str, need_labels: bool) -> list[Line]:
+    def read_file(cls, path: str, need_labels: bool, settings: ToyConfig) -> list[Line]:
+        del settings
         found = []
         for number, line in enumerate(files.read_lines(path), start=1):
             label, tab, text = line.rpartition("\t")

@@ -12,7 +12,10 @@ from albert.base import files
 from albert.base.errors import UserError
 from albert.tasks.finetuning_config import FineTuningRun
 
-SPLIT_NAMES = {"train": "train", "val": "val", "dev": "val", "test": "test"}
+SPLIT_NAMES = {
+    **{"train": "train", "val": "val", "dev": "val", "test": "test"},
+    "eval": "test",  # as in google-research/electra
+}
 PREDICT_ONLY = "predict"  # the name, among the splits, of a file that is only predicted
 SOURCES_FILE = "predictions.json"  # name of predictions -> the file they are of
 

@@ -8,17 +8,12 @@ from typing import Any, ContextManager, Mapping, NamedTuple, Optional
 
 from absl import logging
 
-from albert.base import files
 from albert.base.lock import hold_folder
-from albert.checkpoints import guard, storage
+from albert.checkpoints import guard
 from albert.checkpoints.best import choose_checkpoint
 from albert.checkpoints.initial import resolve_init
 from albert.evaluation.config import HeldOutConfig
-from albert.evaluation.evaluator import (
-    CheckpointEvaluator,
-    read_step,
-    write_results,
-)
+from albert.evaluation.evaluator import CheckpointEvaluator, read_step
 from albert.evaluation.held_out import HeldOutEvaluation
 from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
 from albert.tasks.data_files import (
@@ -30,7 +25,13 @@ from albert.tasks.data_files import (
 from albert.tasks.example_source import ExampleSource
 from albert.tasks.finetuning_config import FineTuningConfig, FineTuningRun
 from albert.tasks.finetuning_task import FineTuningTask
-from albert.tasks.model_folder import COMPANIONS, open_model, save_labels
+from albert.tasks.model_folder import (
+    COMPANIONS,
+    choose_settings,
+    open_model,
+    save_labels,
+)
+from albert.tasks.reports import write_report
 from albert.text.vocabulary import identify
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
@@ -169,27 +170,6 @@ def _prepare_and_train(run: _Run) -> Optional[Stopped]:
     return _train(run, config, start)
 
 
-def _write_scores(
-    run: _Run, split: str, suffix: str, decoded: Any, step: Optional[int]
-) -> None:
-    """Write and log scores: `eval_results<suffix>.txt`, and the task's table."""
-    task = run.task
-    report = task.report(decoded, run.splits[split].data)
-    results = dict(report.metrics)
-    if step is not None:
-        results[storage.GLOBAL_STEP] = step
-    path = os.path.join(run.what.output_dir, f"eval_results{suffix}.txt")
-    write_results(path, results)
-    logging.info("***** Results on %s *****", split)
-    if report.table is not None:
-        name = f"{task.table_name}{suffix}.txt"
-        files.write_text(os.path.join(run.what.output_dir, name), report.table + "\n")
-        logging.info("%s:\n%s", name, report.table)
-    for name in sorted(results):
-        logging.info("  %s = %s", name, results[name])
-    logging.info("Written to %s", path)
-
-
 def _evaluate_and_predict(run: _Run) -> None:
     """Score val and test; predict test or another file.
 
@@ -212,7 +192,10 @@ def _evaluate_and_predict(run: _Run) -> None:
         evaluator.close()
         if scored:
             suffix = "" if name == main else f"_{name}"
-            _write_scores(run, name, suffix, decoded, read_step(checkpoint))
+            report = run.task.report(decoded, data)
+            logging.info("***** Results on %s *****", name)
+            folder, step = what.output_dir, read_step(checkpoint)
+            write_report(folder, suffix, report, run.task.table_name, step)
         if predicted:
             stem = name_predictions(name, path)
             written = run.task.write_predictions(
@@ -243,12 +226,13 @@ def _make_run(
     guard.check_output_dir(run.output_dir)
     run = resolve_init(run, run.do_train)
     paths = name_files(run, task_class.suffixes)
+    settings = choose_settings(task_class, run, given)
     read = {}
     for name, path in paths.items():
         # Labels of a test file that is only to be predicted may be missing.
         predicted_only = name == "test" and not run.do_eval
         need_labels = name != PREDICT_ONLY and not predicted_only
-        read[name] = task_class.read_file(path, need_labels)
+        read[name] = task_class.read_file(path, need_labels, settings)
     task = open_model(task_class, run, given, read.get("train"))
     splits = {
         name: Split(paths[name], task.make_source(name, file, tuning.random_seed))

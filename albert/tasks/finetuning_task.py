@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import abc
-from typing import Any, ClassVar, Iterable, Mapping, NamedTuple, Optional, Sequence
+import types
+from typing import (
+    Any,
+    Callable,
+    ClassVar,
+    Iterable,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+)
 
 import numpy as np
 
@@ -20,10 +30,12 @@ class Report(NamedTuple):
     Attributes:
         metrics: see `Task.score`.
         table: scores in more detail, for people; None for none.
+        pictures: name without suffix -> what draws it as PNG to a path.
     """
 
     metrics: Mapping[str, float]
     table: Optional[str] = None
+    pictures: Mapping[str, Callable[[str], None]] = types.MappingProxyType({})
 
 
 class FineTuningTask(Task):
@@ -69,11 +81,12 @@ class FineTuningTask(Task):
 
     @classmethod
     @abc.abstractmethod
-    def read_file(cls, path: str, need_labels: bool) -> Any:
+    def read_file(cls, path: str, need_labels: bool, settings: Any) -> Any:
         """Return what a data file holds, checked; UserError names file and line.
 
         Args:
             need_labels: whether a file without labels is wrong.
+            settings: of `settings_class`, which may say how files are laid out.
         """
 
     @classmethod

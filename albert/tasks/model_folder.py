@@ -120,6 +120,20 @@ def _check_same(
         )
 
 
+def choose_settings(
+    task_class: type[FineTuningTask], run: FineTuningRun, given: Mapping[str, Any]
+) -> ModelSettings:
+    """Return the settings with which data files are read; arguments as `open_model`.
+
+    In training those that the user named and the defaults; else those of the trained
+    model, where there is one, in place of the defaults.
+    """
+    stored = None if run.do_train else load_labels(run.model_folder, task_class)
+    if stored is None:
+        return task_class.settings_class(**given)
+    return dataclasses.replace(stored.settings, **given)
+
+
 def choose_labels(
     task_class: type[FineTuningTask],
     run: FineTuningRun,

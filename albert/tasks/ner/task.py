@@ -114,8 +114,9 @@ class NerTask(FineTuningTask):
         self._legal = self._label_set.legal_transitions()
 
     @classmethod
-    def read_file(cls, path: str, need_labels: bool) -> ConllFile:
+    def read_file(cls, path: str, need_labels: bool, settings: NerConfig) -> ConllFile:
         """See `FineTuningTask.read_file` and `read_conll`."""
+        del settings
         conll = read_conll(path, need_labels)
         for sentence in conll.sentences:
             check_characters(sentence, path)

@@ -7,6 +7,7 @@ import pytest
 from albert.base.errors import UserError
 from albert.tasks.finetuning import run_finetuning
 from albert.tasks.finetuning_config import FineTuningConfig, FineTuningRun
+from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.task import NerTask
 from albert.text.vocabulary import SPECIAL_TOKENS
 from albert.training.config import ReplicaConfig
@@ -15,9 +16,9 @@ from albert.training.config import ReplicaConfig
 def test_test_file_without_labels_can_be_predicted_but_not_scored(tmp_path):
     path = tmp_path / "test.txt"
     path.write_text("用\n", encoding="utf-8")
-    assert NerTask.read_file(str(path), False).sentences[0].tags is None
+    assert NerTask.read_file(str(path), False, NerConfig()).sentences[0].tags is None
     with pytest.raises(UserError, match="line 1 has one column"):
-        NerTask.read_file(str(path), True)
+        NerTask.read_file(str(path), True, NerConfig())
 
 
 VOCAB = "\n".join([*SPECIAL_TOKENS, "用", "图"])
