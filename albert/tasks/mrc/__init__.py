@@ -1,0 +1,1 @@
+"""Machine reading: questions answered by a span of their passage."""
