@@ -29,6 +29,8 @@ class Feature(NamedTuple):
 
 
 CONTINUES_WORD = "continues_word"
+# What records are made for. Metadata name it where it is not the masked language model.
+MASKED_LM, ELECTRA = "masked_lm", "electra"
 
 
 def feature_spec(
@@ -51,6 +53,15 @@ def feature_spec(
     if not word_boundaries:
         return spec
     return (*spec, Feature(CONTINUES_WORD, "int64", max_seq_length))
+
+
+def electra_spec(max_seq_length: int) -> tuple[Feature, ...]:
+    """Return the features of a record for replaced token detection, as ELECTRA has it.
+
+    What is masked is drawn while training.
+    """
+    names = ("input_ids", "input_mask", "segment_ids")
+    return tuple(Feature(name, "int64", max_seq_length) for name in names)
 
 
 class _Varints(dict):
@@ -143,6 +154,11 @@ def parse(serialized: tf.Tensor, spec: Sequence[Feature]) -> dict[str, tf.Tensor
 def metadata_path(record_file: str) -> str:
     """Return the name of the metadata beside a record file."""
     return f"{record_file}.json"
+
+
+def objective_of(metadata: Mapping[str, Any]) -> str:
+    """Return what the records were made for that metadata describe."""
+    return metadata.get("objective", MASKED_LM)
 
 
 def read_metadata(record_file: str) -> Optional[dict[str, Any]]:

@@ -14,27 +14,18 @@ from albert.base.errors import UserError
 from albert.records import compression, damage
 from albert.records import features as records
 from albert.records.arrays import read_arrays
+from albert.records.expected import (
+    LENGTH_OF,
+    ExpectedRecords,
+    check_masking,
+    check_objective,
+    find_maker,
+)
 from albert.records.shard_sets import check_shard_sets
 from albert.text.vocabulary import VocabularyId, parse_vocabulary
 
 _SLOW_BYTES = 1 << 30  # reading through so much is worth a line in the log
 _READ_AT_ONCE = 1024  # records, in `find_bad_record`
-
-
-class ExpectedRecords(NamedTuple):
-    """What the flags and the config of a run ask of its records.
-
-    Attributes:
-        max_seq_length, max_predictions_per_seq: as the flags give them; None for what
-            the first file holds.
-        vocab_size: the config's.
-        vocabulary: the vocabulary that the run is known to use, or None.
-    """
-
-    max_seq_length: Optional[int]
-    max_predictions_per_seq: Optional[int]
-    vocab_size: int
-    vocabulary: Optional[VocabularyId] = None
 
 
 def _mismatch(file: str, what: str, found: Any, flag: str, given: Any) -> UserError:
@@ -69,12 +60,13 @@ class Inspection(NamedTuple):
     """What the records of a run were found to be.
 
     Attributes:
-        max_seq_length, max_predictions_per_seq: of every record.
+        max_seq_length, max_predictions_per_seq: of every record; the second is None
+            where none is masked.
         vocabulary: the one that the metadata name, None where none does.
     """
 
     max_seq_length: int
-    max_predictions_per_seq: int
+    max_predictions_per_seq: Optional[int]
     vocabulary: Optional[VocabularyId]
 
 
@@ -87,14 +79,12 @@ def _adopt_lengths(
     file: str, expected: ExpectedRecords, readable: damage.Readable
 ) -> ExpectedRecords:
     """Fill in lengths that the flags leave open from the first record of a file."""
-    if None not in (expected.max_seq_length, expected.max_predictions_per_seq):
+    missing = [name for name in expected.lengths if getattr(expected, name) is None]
+    if not missing:
         return expected
     features = _read_first(file, readable).features.feature
-    tokens = len(features["input_ids"].int64_list.value)
-    masked = len(features["masked_lm_ids"].int64_list.value)
     return expected._replace(
-        max_seq_length=expected.max_seq_length or tokens,
-        max_predictions_per_seq=expected.max_predictions_per_seq or masked,
+        **{name: len(features[LENGTH_OF[name]].int64_list.value) for name in missing}
     )
 
 
@@ -102,29 +92,27 @@ def _check_example(
     file: str, example: tf.train.Example, expected: ExpectedRecords
 ) -> None:
     """Compare a record of a file with what is expected."""
-    spec = records.feature_spec(
-        expected.max_seq_length, expected.max_predictions_per_seq
-    )
+    spec, present = expected.spec, example.features.feature
     for feature in spec:
-        if feature.name not in example.features.feature:
+        if feature.name not in present:
             raise UserError(
                 f"{file}: its records lack the feature {feature.name}; were they made "
-                "by create_pretraining_data.py?"
+                f"by {find_maker(expected.objective)}?"
             )
+    check_masking(file, present, expected.objective)
     lengths = {f.name: (len(_values(example, f)), f.length) for f in spec}
-    for name, flag in (
-        ("input_ids", "max_seq_length"),
-        ("masked_lm_ids", "max_predictions_per_seq"),
-    ):
-        found, given = lengths[name]
+    for flag in expected.lengths:
+        found, given = lengths[LENGTH_OF[flag]]
         if found != given:
             raise _mismatch(file, flag, found, f"--{flag}", given)
     for name, (found, wanted) in lengths.items():
         if found != wanted:
             raise UserError(f"{file}: {name} has {found} values, not {wanted}")
-    weights = next(f for f in spec if f.name == "masked_lm_weights")
-    if not all(map(math.isfinite, _values(example, weights))):
-        raise UserError(f"{file}: masked_lm_weights are not all finite numbers")
+    for feature in spec:
+        if feature.dtype == "float32" and not all(
+            map(math.isfinite, _values(example, feature))
+        ):
+            raise UserError(f"{file}: {feature.name} are not all finite numbers")
     _check_values(file, example, spec, expected)
 
 
@@ -169,7 +157,7 @@ def _check_metadata(
     try:
         parameters = metadata["parameters"]
         vocabulary = parse_vocabulary(metadata["vocabulary"], path)
-        for name in ("max_seq_length", "max_predictions_per_seq"):
+        for name in expected.lengths:
             if parameters[name] != getattr(expected, name):
                 given = getattr(expected, name)
                 raise _mismatch(file, name, parameters[name], f"--{name}", given)
@@ -276,8 +264,10 @@ def check_records(
     Raises:
         UserError: the first mismatch, with the file, what was found and what was given.
     """
-    expected = _adopt_lengths(input_files[0], expected, readable)
     beside = {file: records.read_metadata(file) for file in input_files}
+    for file, metadata in beside.items():
+        check_objective(file, metadata, expected.objective)
+    expected = _adopt_lengths(input_files[0], expected, readable)
     check_shard_sets(beside, allow_missing)
     for file, metadata in beside.items():
         if metadata is not None:

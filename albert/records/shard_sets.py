@@ -16,6 +16,7 @@ from albert.base.errors import UserError
 _FREE = frozenset(
     (
         *("input_file", "output_file", "vocab_file", "jieba_user_dict"),
+        *("input_dir", "output_dir"),
         *("num_shards", "shard_size_mb"),
     )
 )
@@ -55,7 +56,7 @@ def describe_run(metadata: Mapping[str, Any]) -> dict[str, Any]:
         What it is, in words -> its value: format, version, input and the parameters
         that records depend on.
     """
-    same = {name: metadata.get(name) for name in ("format", "version")}
+    same = {name: metadata.get(name) for name in ("format", "version", "objective")}
     for part, title in (("input", "the input's {}"), ("parameters", "--{}")):
         for name, value in metadata.get(part, {}).items():
             if name not in _FREE:

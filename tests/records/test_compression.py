@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from albert.base.errors import UserError
 from albert.records import compression, damage
-from albert.records.inspection import ExpectedRecords, check_records, count_records
+from albert.records.expected import ExpectedRecords
+from albert.records.inspection import check_records, count_records
 from albert.records.tfrecord import frame
 from albert.tasks.pretraining.source import RecordSource
 

@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from albert.base.errors import UserError
 from albert.records.compression import iterate_records
+from albert.records.expected import ExpectedRecords
+from albert.records.features import ELECTRA, electra_spec, serialize
 from albert.records.inspection import (
-    ExpectedRecords,
     check_records,
     count_records,
     find_bad_record,
@@ -133,6 +134,55 @@ def test_records_of_something_else_are_named(tmp_path):
         writer.write(tf.train.Example(features=features).SerializeToString())
     with pytest.raises(UserError, match="lack the feature input_ids"):
         check_records([path], RIGHT)
+
+
+def write_electra_records(path, with_metadata):
+    ids = [2, *range(5, 20), 3]
+    values = {"input_ids": ids, "input_mask": [1] * 17, "segment_ids": [0] * 17}
+    write_records(path, [serialize(values, electra_spec(24))])
+    if with_metadata:
+        metadata = {
+            "objective": "electra",
+            "parameters": {"max_seq_length": 24},
+            "vocabulary": VOCABULARY,
+        }
+        path.with_name(path.name + ".json").write_text(json.dumps(metadata))
+
+
+@pytest.mark.parametrize("with_metadata", [True, False])
+def test_records_of_electra_are_those_of_three_features(tmp_path, with_metadata):
+    path = tmp_path / "a.tfrecord"
+    write_electra_records(path, with_metadata)
+    expected = ExpectedRecords(None, None, 13878, objective=ELECTRA)
+    assert check_records([str(path)], expected)[:2] == (24, None)
+    with pytest.raises(UserError, match="max_seq_length is 24, but .* is 32"):
+        check_records([str(path)], expected._replace(max_seq_length=32))
+
+
+def test_records_of_another_objective_are_refused_by_name(records, tmp_path):
+    path = tmp_path / "a.tfrecord"
+    write_electra_records(path, with_metadata=False)
+    with pytest.raises(UserError, match="made by create_pretraining_data.py[?]"):
+        check_records([str(path)], RIGHT._replace(max_seq_length=24))
+    write_electra_records(path, with_metadata=True)
+    with pytest.raises(UserError, match="a.tfrecord: made by create_electra_data.py"):
+        check_records([str(path)], ExpectedRecords(None, None, 13878))
+    wanted = RIGHT._replace(max_predictions_per_seq=None, objective=ELECTRA)
+    message = "data.tfrecord: made by create_pretraining_data.py .* needs records of "
+    with pytest.raises(UserError, match=message + "create_electra_data.py"):
+        check_records([str(records)], wanted)
+    write_metadata(records)
+    with pytest.raises(UserError, match=message + "create_electra_data.py"):
+        check_records([str(records)], wanted)
+
+
+def test_records_of_an_unknown_objective_are_refused(records):
+    write_metadata(records)
+    beside = records.with_name(records.name + ".json")
+    metadata = {**json.loads(beside.read_text()), "objective": "later"}
+    beside.write_text(json.dumps(metadata))
+    with pytest.raises(UserError, match="the objective 'later', which this version"):
+        check_records([str(records)], RIGHT)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from albert.modeling.encoder import (
     make_encoder_builder,
 )
 from albert.records.damage import find_readable
-from albert.records.inspection import ExpectedRecords, Inspection, check_records
+from albert.records.expected import ExpectedRecords
+from albert.records.inspection import Inspection, check_records
 from albert.tasks.pretraining.baselines import labels_are_plain
 from albert.tasks.pretraining.config import (
     PretrainingConfig,

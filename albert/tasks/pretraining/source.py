@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from albert.records import compression, damage, inspection
 from albert.records import features as records
+from albert.records.expected import ExpectedRecords
 from albert.tasks.pretraining.dynamic_masking import (
     DynamicMasking,
     mask_dataset,
@@ -24,7 +25,7 @@ class RecordSource(DataSource):
     def __init__(
         self,
         files: Sequence[str],
-        expected: inspection.ExpectedRecords,
+        expected: ExpectedRecords,
         shuffle_buffer: int = 10_000,
         seed: int = 12345,
         readable: damage.Readable = types.MappingProxyType({}),

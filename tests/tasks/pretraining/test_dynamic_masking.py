@@ -9,7 +9,7 @@ import tensorflow as tf
 from albert.base.errors import UserError
 from albert.records import features as records
 from albert.records.arrays import read_arrays
-from albert.records.inspection import ExpectedRecords
+from albert.records.expected import ExpectedRecords
 from albert.tasks.pretraining import dynamic_masking
 from albert.tasks.pretraining.config import PretrainingConfig
 from albert.tasks.pretraining.dynamic_masking import (
