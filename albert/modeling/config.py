@@ -33,6 +33,7 @@ _TYPES = {
     "float": (int, float),
     "str": (str,),
     "bool": (bool,),
+    "Optional[int]": (int, type(None)),
     "Optional[float]": (int, float, type(None)),
 }
 

@@ -12,6 +12,7 @@ from albert.modeling.bert import build_bert
 from albert.modeling.bilstm import build_bilstm
 from albert.modeling.config import DEFAULT_ARCHITECTURE, AlbertConfig, EncoderConfig
 from albert.modeling.conv import build_conv
+from albert.modeling.electra import build_electra
 from albert.modeling.google_albert import build_google_albert
 from albert.modeling.huggingface_config import MODEL_TYPE, from_huggingface
 from albert.modeling.local_config import (
@@ -21,7 +22,11 @@ from albert.modeling.local_config import (
     TextCnnConfig,
 )
 from albert.modeling.output import EncoderOutput
-from albert.modeling.published_config import BertConfig, GoogleAlbertConfig
+from albert.modeling.published_config import (
+    BertConfig,
+    ElectraConfig,
+    GoogleAlbertConfig,
+)
 from albert.modeling.textcnn import build_textcnn
 from albert.modeling.vectors import build_embeddings
 
@@ -61,6 +66,7 @@ ARCHITECTURES = {
         Architecture(AlbertConfig, build_albert_zh),
         Architecture(GoogleAlbertConfig, build_google_albert),
         Architecture(BertConfig, build_bert),
+        Architecture(ElectraConfig, build_electra),
         Architecture(ConvConfig, build_conv),
         Architecture(TextCnnConfig, build_textcnn),
         Architecture(BilstmConfig, build_bilstm),

@@ -19,8 +19,10 @@ _LAYER_NORM_EPSILON = 1e-12
 _MASKED_SCORE = -10000.0  # added to the attention score of a padded position
 
 
-def initializer(stddev: float) -> v1.initializers.truncated_normal:
-    """Return the truncated normal initialiser that every kernel uses."""
+def initializer(stddev: Optional[float]) -> v1.keras.initializers.Initializer:
+    """Return the truncated normal initialiser of a kernel; for None, Glorot uniform."""
+    if stddev is None:
+        return v1.glorot_uniform_initializer()
     return v1.initializers.truncated_normal(stddev=stddev)
 
 
@@ -100,7 +102,7 @@ ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 def dense(
     x: tf.Tensor,
     units: int,
-    stddev: float,
+    stddev: Optional[float],
     activation: Optional[Callable[[tf.Tensor], tf.Tensor]] = None,
     scope: str = "dense",
 ) -> tf.Tensor:
@@ -109,7 +111,7 @@ def dense(
     Args:
         x: float tensor, [N, inputs].
         units: width of the result.
-        stddev: of the kernel's initialiser.
+        stddev: of the kernel's initialiser, see `initializer`.
 
     Returns:
         [N, units], in the type of `x`. Variables `<scope>/kernel` [inputs, units] and
@@ -121,7 +123,7 @@ def dense(
 
 
 def _dense_variables(
-    scope: str, inputs: int, units: int, stddev: float
+    scope: str, inputs: int, units: int, stddev: Optional[float]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the values of `<scope>/kernel` and `<scope>/bias`, see `dense`."""
     with v1.variable_scope(scope):

@@ -1,10 +1,11 @@
-"""The configurations of BERT and of Google's ALBERT, as published (no TensorFlow)."""
+"""Configurations of BERT, ELECTRA and Google's ALBERT, as published (no TensorFlow)."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Optional
 
+from albert.base.checks import check_range
 from albert.base.errors import UserError
 from albert.modeling.config import EncoderConfig, TransformerConfig
 
@@ -34,6 +35,45 @@ class BertConfig(TransformerConfig):
     ln_type: ClassVar[str] = "postln"
     layer_sharing: ClassVar[str] = "none"
     final_layer_norm: ClassVar[bool] = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ElectraConfig(TransformerConfig):
+    """ELECTRA: a BERT whose embeddings may have a width of their own.
+
+    In the files of this architecture a `hidden_act` of "gelu" is the exact one, so it
+    is kept as "gelu_erf".
+
+    Attributes:
+        embedding_size: width of the embeddings, E; None for hidden_size.
+    """
+
+    architecture: ClassVar[str] = "electra"
+    scope: ClassVar[str] = "electra"
+    # What `transformer.transformer_layers` asks.
+    ln_type: ClassVar[str] = "postln"
+    layer_sharing: ClassVar[str] = "none"
+    final_layer_norm: ClassVar[bool] = False
+
+    hidden_act: str = "gelu_erf"
+    embedding_size: Optional[int] = None
+
+    def __post_init__(self) -> None:
+        if self.hidden_act == "gelu":
+            object.__setattr__(self, "hidden_act", "gelu_erf")
+        if self.embedding_size is None:
+            object.__setattr__(self, "embedding_size", self.hidden_size)
+        super().__post_init__()
+
+    @property
+    def word_embedding_size(self) -> int:
+        """See `EncoderConfig.word_embedding_size`."""
+        return self.embedding_size
+
+    def validate(self) -> None:
+        """See `EncoderConfig.validate`."""
+        super().validate()
+        check_range("embedding_size", self.embedding_size, low=1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,11 +12,11 @@ import tensorflow as tf
 
 from albert.modeling import layers
 from albert.modeling.config import AlbertConfig, TransformerConfig
-from albert.modeling.published_config import BertConfig
+from albert.modeling.published_config import BertConfig, ElectraConfig
 
 v1 = tf.compat.v1
 
-StackConfig = Union[AlbertConfig, BertConfig]
+StackConfig = Union[AlbertConfig, BertConfig, ElectraConfig]
 Sublayer = Callable[[tf.Tensor], tf.Tensor]
 
 

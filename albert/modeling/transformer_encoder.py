@@ -24,6 +24,23 @@ def _check_length(length: Optional[int], config: TransformerConfig) -> None:
         )
 
 
+def _tanh_pooler(sequence: tf.Tensor, config: TransformerConfig) -> tf.Tensor:
+    """Return a tanh dense layer over the first vector, as BERT does.
+
+    Args:
+        sequence: float32, [B, T, H].
+    """
+    with v1.variable_scope("pooler"):
+        return layers.dense(
+            sequence[:, 0], config.hidden_size, config.initializer_range, tf.tanh
+        )
+
+
+def _keep(x: tf.Tensor, config: TransformerConfig) -> tf.Tensor:
+    del config
+    return x
+
+
 def build_transformer(
     embed: Callable[..., Embeddings],
     apply_layers: Callable[..., LayerStack],
@@ -37,16 +54,19 @@ def build_transformer(
     dtype: tf.DType = tf.float32,
     scope: str = TransformerConfig.scope,
     embeddings_scope: Optional[str] = None,
+    project: Callable[[tf.Tensor, TransformerConfig], tf.Tensor] = _keep,
+    pool: Callable[[tf.Tensor, TransformerConfig], tf.Tensor] = _tanh_pooler,
 ) -> EncoderOutput:
     """Build an encoder of these parts; see `albert.modeling.encoder.EncoderBuilder`.
-
-    The pooled vector is a tanh dense layer over the first token's.
 
     Args:
         embed: called with input_ids, segment_ids, config, training and dtype, in the
             scope of the embeddings.
         apply_layers: called with the embedded input [B * T, width], the attention bias,
             config, training and positions, in `scope`.
+        project: makes the embedded input from the embeddings, in `scope`: so what maps
+            them to the layers' width is the encoder's own where they are shared.
+        pool: the pooled vector [B, H] from the output [B, T, H], in `scope`.
 
     Raises:
         UserError: the input is longer than the position embeddings.
@@ -58,17 +78,15 @@ def build_transformer(
         if positions is not None:  # after the first token, for the pooler
             positions = tf.pad(positions, [[0, 0], [1, 0]])
         bias = layers.attention_bias(input_mask)
-        stack = apply_layers(embedded.output, bias, config, training, positions)
+        x = project(embedded.output, config)
+        stack = apply_layers(x, bias, config, training, positions)
         embedding_output, sequence, *sequences = [
             tf.reshape(
                 tf.cast(x, tf.float32), [tf.shape(input_ids)[0], -1, x.shape[-1]]
             )
-            for x in (embedded.output, stack.output, *stack.layers)
+            for x in (x, stack.output, *stack.layers)
         ]
-        with v1.variable_scope("pooler"):
-            pooled = layers.dense(
-                sequence[:, 0], config.hidden_size, config.initializer_range, tf.tanh
-            )
+        pooled = pool(sequence, config)
     if positions is not None:
         sequence = sequence[:, 1:]
     return EncoderOutput(
