@@ -3,32 +3,31 @@
 python3 -m experiments.arms --experiment=experiments/ner.json --output_dir=results
 
 A run is done when its `result.json` is there. One that was stopped goes on where it
-was: run_ner.py resumes. Results: `results.json`, `results.md`.
+was: run_ner.py resumes. See docs/experiments.md.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 import resource
+import shutil
 import subprocess
-import sys
-from typing import Any, Iterator, Mapping, NamedTuple, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
-import numpy as np
 from absl import logging
 
 from albert.base import cli, files
 from albert.base.errors import UserError
+from albert.base.lock import hold_folder
 from albert.base.settings import ANY_PATH, INPUT_FILE, REQUIRED, Settings, setting
-from albert.tasks.ner.conll import read_conll
-from albert.tasks.ner.entities import read_strict
-from albert.tasks.ner.tag_schemes import detect_scheme
-from experiments.intervals import Difference, Summary, compare, summarise
+from experiments import data_sets
+from experiments.plan import ROOT, Run, list_runs, read_experiment
+from experiments.report import result_path, write_results
+from experiments.scores import score_run
 
-RESULT_FILE = "result.json"
-_KEYS = {"flags", "arms", "sets", "seeds", "compare"}
+_DATA_FOLDER = "_data"
+_PREDICTIONS = "predictions_test.conll"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,71 +35,16 @@ class DriverConfig(Settings):
     """An experiment and where its results go."""
 
     experiment: str = setting(
-        REQUIRED,
-        "A JSON file: flags of run_ner.py for all (flags), for each arm (arms) and "
-        "each set (sets), the seeds, and the pairs of arms to compare (compare).",
-        path=INPUT_FILE,
+        REQUIRED, "A JSON file, see docs/experiments.md.", path=INPUT_FILE
     )
     output_dir: str = setting(
         REQUIRED, "The folder of the runs and of their results.", path=ANY_PATH
     )
     only: tuple[str, ...] = setting((), "The arms to run. Default: all.")
-
-
-class Run(NamedTuple):
-    """One training: its names, its folder and its flags."""
-
-    arm: str
-    data: str
-    seed: int
-    folder: str
-    flags: Mapping[str, Any]
-
-
-def read_experiment(path: str) -> dict[str, Any]:
-    """Return an experiment; UserError where a part is missing or unknown."""
-    value = files.read_json(path)
-    if not isinstance(value, dict) or set(value) - _KEYS:
-        known = ", ".join(sorted(_KEYS))
-        raise UserError(f"{path}: an experiment is a JSON object of {known}")
-    for name in ("arms", "sets", "seeds"):
-        if not value.get(name):
-            raise UserError(f"{path}: {name} is missing or empty")
-    for name in itertools.chain.from_iterable(value.get("compare", [])):
-        if name not in value["arms"]:
-            raise UserError(f"{path}: compare names the arm {name!r}, which is unknown")
-    return value
-
-
-def list_runs(experiment: Mapping[str, Any], output_dir: str) -> Iterator[Run]:
-    """Yield the runs: all arms of a seed, then the next seed."""
-    sets, arms = experiment["sets"], experiment["arms"]
-    for seed, data, arm in itertools.product(experiment["seeds"], sets, arms):
-        folder = os.path.join(output_dir, data, arm, f"seed_{seed}")
-        flags = {**experiment.get("flags", {}), **sets[data], **arms[arm]}
-        yield Run(arm, data, seed, folder, {**flags, "random_seed": seed})
-
-
-def carry_out(run: Run) -> None:
-    """Train and score one run, unless it is done; UserError where it fails."""
-    result = os.path.join(run.folder, RESULT_FILE)
-    if os.path.exists(result):
-        return
-    os.makedirs(run.folder, exist_ok=True)
-    model = os.path.join(run.folder, "model")
-    wanted = {"output_dir": model, "do_train": True, "do_eval": True}
-    flags = {**run.flags, **wanted, "do_predict": True}
-    command = [sys.executable, "run_ner.py", *(f"--{k}={v}" for k, v in flags.items())]
-    logging.info("Running %s on %s, seed %d", run.arm, run.data, run.seed)
-    before = _children_seconds()
-    with open(os.path.join(run.folder, "log"), "ab") as log:
-        status = subprocess.call(command, stdout=log, stderr=log)
-    if status:
-        raise UserError(f"{' '.join(command)} ended with {status}; see {log.name}")
-    scores = read_scores(os.path.join(model, "eval_results.txt"))
-    spent = (_children_seconds() - before) / 60
-    value = {"scores": scores, "cpu_minutes": spent, "flags": dict(run.flags)}
-    files.write_json(result, value)
+    only_sets: tuple[str, ...] = setting((), "The sets to run. Default: all.")
+    keep_models: bool = setting(
+        True, "Keep the models; else their predictions and scores alone."
+    )
 
 
 def _children_seconds() -> float:
@@ -108,120 +52,135 @@ def _children_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def read_scores(path: str) -> dict[str, float]:
-    """Return the numbers of a file of lines `key = value`."""
-    pairs = (line.split(" = ", 1) for line in files.read_lines(path) if " = " in line)
-    scores = {}
-    for key, value in pairs:
+def run_command(command: Sequence[str], log_file: str) -> int:
+    """Run a command, its output added to a log; return its exit status.
+
+    A signal that ends this process ends the command first, and is waited for: it
+    writes a checkpoint.
+    """
+    path = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
+    with open(log_file, "ab") as log:
+        child = subprocess.Popen(
+            command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": path}
+        )
         try:
-            scores[key] = float(value)
-        except ValueError:
-            continue
-    return scores
+            return child.wait()
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
 
 
-def count_entities(gold_file: str, predicted_file: str) -> np.ndarray:
-    """Return correct, predicted and gold entities of each sentence, int [N, 3]."""
-    gold, predicted = (
-        [sentence.tags for sentence in read_conll(path, True).sentences]
-        for path in (gold_file, predicted_file)
-    )
-    scheme = detect_scheme({tag for tags in gold for tag in tags})
-    rows = []
-    for expected, found in zip(gold, predicted):
-        spans, guesses = (set(read_strict(tags, scheme)) for tags in (expected, found))
-        rows.append((len(spans & guesses), len(guesses), len(spans)))
-    return np.array(rows)
+def _last_error(log_file: str) -> str:
+    """Return what a log says last of an error, or where to look."""
+    with open(log_file, encoding="utf-8", errors="replace") as log:
+        errors = [line.strip() for line in log if line.startswith("error: ")]
+    return f"{errors[-1]} ({log_file})" if errors else f"see {log_file}"
 
 
-def _cells(name: str, runs: Sequence[Mapping[str, Any]]) -> str:
-    f, precision, recall = (
-        summarise([run["scores"][key] for run in runs])
-        for key in ("eval_f", "eval_precision", "eval_recall")
-    )
-    minutes = summarise([run["cpu_minutes"] for run in runs])
-    return (
-        f"| {name} | {_percent(f)} | {precision.mean:.1%} | {recall.mean:.1%} | "
-        f"{f.count} | {minutes.mean:.1f} |"
-    )
+def _check_same_settings(run: Run) -> None:
+    """Raise UserError where a run was made with other settings than it has now."""
+    before, now = files.read_json(result_path(run))["settings"], run.settings
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            raise UserError(
+                f"{run.folder} was made with {name} {before.get(name)!r}, the "
+                f"experiment says {now.get(name)!r}; remove that folder, or give the "
+                "arm another name"
+            )
 
 
-def _percent(summary: Summary) -> str:
-    if summary.count == 1:
-        return f"{summary.mean:.1%}"
-    return f"{summary.mean:.1%} ± {summary.half_width:.1%} (sd {summary.deviation:.1%})"
+def _data_folder(run: Run, output_dir: str) -> str:
+    """Return where the files of a run's fold or share lie."""
+    parts = [output_dir, _DATA_FOLDER, run.data]
+    if run.data_set.seed is not None:
+        parts.append(f"share_{run.data_set.train_share:g}_seed_{run.data_set.seed}")
+    if run.fold is not None:
+        parts.append(f"fold_{run.fold}")
+    return os.path.join(*parts)
 
 
-def make_table(
-    done: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
-    differences: Mapping[tuple[str, str, str], Difference],
-) -> str:
-    """Return the results in Markdown; `done` by set and arm."""
-    lines = ["Strict F1 on test, mean over seeds ± half of its 95 % interval.", ""]
-    lines += [
-        "| set, arm | F1 | P | R | seeds | CPU minutes |",
-        "|---|---|---|---|---|---|",
-    ]
-    lines += [_cells(f"{data}, {arm}", runs) for (data, arm), runs in done.items()]
-    if differences:
-        lines += ["", "Differences, paired bootstrap over sentences and seeds:", ""]
-        lines += ["| set, arms | difference | 95 % interval |", "|---|---|---|"]
-    for (data, first, second), found in differences.items():
-        lines.append(
-            f"| {data}, {first} minus {second} | {100 * found.mean:+.1f} | "
-            f"{100 * found.low:+.1f} to {100 * found.high:+.1f} |"
-        )
-    return "\n".join(lines) + "\n"
+def carry_out(run: Run, output_dir: str, keep_model: bool = True) -> Optional[str]:
+    """Train and score one run, unless it is done; return why it failed, if it did."""
+    data_dir = data_sets.prepare(run.data_set, _data_folder(run, output_dir))
+    model = os.path.join(run.folder, "model")
+    log = os.path.join(run.folder, "log")
+    resumed = os.path.exists(model)
+    os.makedirs(run.folder, exist_ok=True)
+    with hold_folder(run.folder):
+        logging.info("Running %s", run.name)
+        before = _children_seconds()
+        if run_command(run.command(data_dir, model), log):
+            return f"{run.name}: {_last_error(log)}"
+        minutes = (_children_seconds() - before) / 60
+        found = data_sets.find_files(data_dir)
+        predicted = os.path.join(model, _PREDICTIONS)
+        value = {
+            "cpu_minutes": None if resumed else minutes,
+            "settings": run.settings,
+            **score_run(found["test"], predicted, found["train"]),
+        }
+        shutil.copyfile(predicted, os.path.join(run.folder, _PREDICTIONS))
+        files.write_json(result_path(run), value)
+        if not keep_model:
+            shutil.rmtree(model)
+    return None
 
 
-def write_report(experiment: Mapping[str, Any], output_dir: str) -> str:
-    """Write the results of the runs that are done; return the Markdown."""
-    done: dict[tuple[str, str], list] = {}
-    counts: dict[tuple[str, str], list] = {}
-    for run in list_runs(experiment, output_dir):
-        result = os.path.join(run.folder, RESULT_FILE)
-        if not os.path.exists(result):
-            continue
-        done.setdefault((run.data, run.arm), []).append(files.read_json(result))
-        predicted = os.path.join(run.folder, "model", "predictions_test.conll")
-        gold = os.path.join(run.flags["data_dir"], "test.conll")
-        if os.path.exists(gold) and os.path.exists(predicted):
-            found = count_entities(gold, predicted)
-            counts.setdefault((run.data, run.arm), []).append(found)
-    differences = {
-        (data, first, second): compare(
-            np.stack(counts[data, first]), np.stack(counts[data, second])
-        )
-        for data in experiment["sets"]
-        for first, second in experiment.get("compare", [])
-        if (data, first) in counts and (data, second) in counts
-    }
-    table = make_table(done, differences)
+def _check_chosen(flag: str, chosen: Sequence[str], known: Mapping[str, Any]) -> None:
+    for name in chosen:
+        if name not in known:
+            listed = ", ".join(known)
+            raise UserError(f"--{flag}: {name!r} is none of {listed}")
+
+
+def run_experiment(config: DriverConfig) -> None:
+    """Run what is missing; write the results after every run, pictures at the end.
+
+    Raises:
+        UserError: the experiment is malformed, or runs failed; the others are made.
+    """
+    from experiments.plot import write_pictures  # needs the extra "plot"
+
+    experiment = read_experiment(config.experiment)
+    _check_chosen("only", config.only, experiment["arms"])
+    _check_chosen("only_sets", config.only_sets, experiment["sets"])
     runs = [
-        {"set": data, "arm": arm, "runs": found} for (data, arm), found in done.items()
+        run
+        for run in list_runs(experiment, config.output_dir)
+        if (not config.only or run.arm in config.only)
+        and (not config.only_sets or run.data in config.only_sets)
     ]
-    compared = [[*names, *found] for names, found in differences.items()]
-    files.write_json(
-        os.path.join(output_dir, "results.json"), {"runs": runs, "compare": compared}
-    )
-    files.write_text(os.path.join(output_dir, "results.md"), table)
-    return table
+    for run in runs:
+        data_sets.find_files(run.data_set.data_dir)
+        if os.path.exists(result_path(run)):
+            _check_same_settings(run)
+    os.makedirs(config.output_dir, exist_ok=True)
+    failures = []
+    for run in runs:
+        if os.path.exists(result_path(run)):
+            continue
+        failure = carry_out(run, config.output_dir, config.keep_models)
+        if failure is not None:
+            logging.error("%s", failure)
+            failures.append(failure)
+        write_results(experiment, config.output_dir)
+    cells = write_results(experiment, config.output_dir)
+    write_pictures(cells, config.output_dir, experiment.get("x_label", "x"))
+    if failures:
+        raise UserError(f"{len(failures)} runs failed; the first: {failures[0]}")
 
 
 def main(words: list[str]) -> None:
-    """Run what is missing and write the results after every run."""
-    cli.refuse_extra_arguments(words)
-    config = cli.read_flags(DriverConfig)
-    experiment = read_experiment(config.experiment)
-    unknown = [name for name in config.only if name not in experiment["arms"]]
-    if unknown:
-        known = ", ".join(experiment["arms"])
-        raise UserError(f"only: the arm {unknown[0]!r} is none of {known}")
-    for run in list_runs(experiment, config.output_dir):
-        if not config.only or run.arm in config.only:
-            carry_out(run)
-            write_report(experiment, config.output_dir)
-    print(write_report(experiment, config.output_dir))
+    """Run the experiment and show its table."""
+    config = cli.read_flags(DriverConfig, words)
+    run_experiment(config)
+    print(open_table(config.output_dir))
+
+
+def open_table(output_dir: str) -> str:
+    """Return the Markdown of the results."""
+    return "\n".join(files.read_lines(os.path.join(output_dir, "results.md")))
 
 
 if __name__ == "__main__":

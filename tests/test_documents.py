@@ -11,8 +11,10 @@ import shlex
 
 import pytest
 
-from albert.base.settings import REQUIRED
+from albert.base.settings import REQUIRED, list_settings
 from albert.modeling.encoder import ARCHITECTURES
+from experiments.arms import DriverConfig
+from experiments.crf_config import CrfConfig
 from tests.beam_kit import PIPELINE_OPTIONS
 from tests.beam_kit import SCRIPT as BEAM_SCRIPT
 from tests.test_imports import MAY_IMPORT
@@ -39,6 +41,11 @@ BENCHMARKS = (
     *("benchmarks/data_creation.py", "benchmarks/pretraining.py"),
     *("benchmarks/prediction.py", "benchmarks/service.py"),
 )
+# Modules to be run, and the configs that their flags are made of.
+EXPERIMENTS = {
+    "experiments/arms.py": DriverConfig,
+    "experiments/ngram_crf.py": CrfConfig,
+}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELLS = ("bash", "sh")
 LANGUAGES = (*SHELLS, "dockerfile", "json", "python", "text")
@@ -104,6 +111,8 @@ def commands(document):
 @functools.cache
 def settings_of(script):
     """Return flag -> setting of a script."""
+    if script in EXPERIMENTS:
+        return {found.flag: found for found in list_settings(EXPERIMENTS[script])}
     return collect_flags(str(REPO / script))
 
 
@@ -188,7 +197,8 @@ def test_commands_name_scripts_that_exist_and_flags_that_these_have(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_flag_that_a_document_names_exists(document):
-    known = set().union(*map(flags_of, [*SCRIPTS, *BENCHMARKS])) | OTHER_FLAGS
+    known = set().union(*map(flags_of, [*SCRIPTS, *BENCHMARKS, *EXPERIMENTS]))
+    known |= OTHER_FLAGS
     named = set(re.findall(r"(?<![\w-])--([a-z]\w+)", read(document)))
     assert named - known == set()
 
@@ -217,6 +227,7 @@ TABLES = (
     ("docs/formats.md", ("convert_checkpoint.py",)),
     ("docs/service.md", ("serve.py",)),
     ("docs/prediction.md", ("predict.py",)),
+    ("docs/experiments.md", ("experiments/arms.py",)),
 )
 
 
