@@ -100,6 +100,7 @@ def plan_training(
         optimizer="adamw",
         init_checkpoint=run.init_checkpoint,
         random_seed=tuning.random_seed,
+        precision=tuning.precision,
         keep_checkpoint_max=_KEPT_CHECKPOINTS,
         log_every_steps=epoch,
         eval_every_steps=epoch,

@@ -73,6 +73,7 @@ class FineTuningConfig(Settings):
         "after which training ends. Default: it never does.",
     )
     random_seed: int = setting_of(TrainingConfig, "random_seed", 12345)
+    precision: str = setting_of(TrainingConfig, "precision", "float32")
 
     def count_steps(
         self, examples: int, unit: str = "examples"
