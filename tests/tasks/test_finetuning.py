@@ -146,6 +146,11 @@ def test_the_head_and_the_layers_have_their_own_learning_rates():
     assert factor_of("classifier/dense/kernel", rules) == 1
 
 
+def test_the_precision_of_training_is_a_setting():
+    assert _plan().precision == "float32"
+    assert _plan(precision="bfloat16").precision == "bfloat16"
+
+
 def test_the_toy_task_is_small(repo):
     """A new task is a folder of some 250 lines and a script of some 60."""
     lines = (repo / "tests" / "toy_task.py").read_text(encoding="utf-8").splitlines()
