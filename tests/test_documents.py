@@ -40,6 +40,7 @@ SCRIPTS = sorted(
 BENCHMARKS = (
     *("benchmarks/data_creation.py", "benchmarks/pretraining.py"),
     *("benchmarks/prediction.py", "benchmarks/service.py"),
+    "benchmarks/mrc_features.py",
 )
 # Modules to be run, and the configs that their flags are made of.
 EXPERIMENTS = {

@@ -42,6 +42,7 @@ class Candidates(NamedTuple):
     scores: np.ndarray
 
 
+_Ranked = list[tuple[TextSpan, float]]
 _NO_CANDIDATES = Candidates(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
 
 
@@ -121,9 +122,7 @@ def _choose(
     )
 
 
-def _rank(
-    found: Candidates, example: Example, settings: MrcConfig
-) -> list[tuple[TextSpan, float]]:
+def _rank(found: Candidates, example: Example, settings: MrcConfig) -> _Ranked:
     """Return the best spans of different text, with their scores."""
     kept: dict[str, tuple[TextSpan, float]] = {}
     for index in np.argsort(-found.scores, kind="stable"):
