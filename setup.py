@@ -24,6 +24,7 @@ setuptools.setup(
         "numpy>=1.23,<2",
         "jieba>=0.42.1,<0.43",
         "absl-py>=1.0,<3",
+        "scikit-learn>=1.3,<2",
         "seqeval>=1.2.2,<2",
         "tqdm>=4.60,<5",
     ],

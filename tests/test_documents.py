@@ -224,6 +224,7 @@ TABLES = (
     ),
     ("docs/ner.md", ("run_ner.py",)),
     ("docs/mrc.md", ("tools/score_mrc.py",)),
+    ("docs/classification.md", ("run_classifier.py",)),
     ("docs/annotations.md", NER_TOOLS),
     ("docs/formats.md", ("convert_checkpoint.py",)),
     ("docs/service.md", ("serve.py",)),
@@ -290,7 +291,7 @@ def test_every_script_has_a_table():
         *("create_pretraining_data.py", "tools/train_vocab.py", "run_pretraining.py"),
         *("export_checkpoint.py", "tools/plot_training.py", "run_ner.py", BEAM_SCRIPT),
         *("tools/train_vectors.py", "convert_checkpoint.py", "serve.py"),
-        *("predict.py", "tools/score_mrc.py"),
+        *("predict.py", "tools/score_mrc.py", "run_classifier.py"),
         *NER_TOOLS,
     }
 

@@ -1,9 +1,9 @@
-"""Learning curves as a picture; the only file that imports matplotlib."""
+"""Curves and confusion matrices as pictures; alone in importing matplotlib."""
 
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
 
 import numpy as np
 
@@ -31,6 +31,7 @@ _CHINESE_FONTS = (
     "Microsoft YaHei",
     "SimHei",
 )
+_MOST_NUMBERED = 30  # labels, up to which a confusion matrix shows its numbers
 _TRAINING, _HELD_OUT = "tab:blue", "tab:orange"
 
 
@@ -131,6 +132,31 @@ def plot_curves(curves: Curves, title: str) -> Figure:
         _draw_panel(axes, panel, curves)
         axes.set_xlabel("step")
     figure.suptitle(title, fontfamily=_find_fonts())
+    return figure
+
+
+def plot_confusion(counts: np.ndarray, labels: Sequence[str]) -> Figure:
+    """Return the picture of a confusion matrix, coloured by the share of a row.
+
+    Args:
+        counts: int, [L, L]; examples by their label (row) and by the predicted one.
+        labels: their names.
+    """
+    size = max(4.0, min(24.0, 0.6 * len(labels) + 2.0))
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axes = figure.subplots()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    fonts = {"fontfamily": _find_fonts()}
+    axes.set_xticks(range(len(labels)), labels, rotation=90, **fonts)
+    axes.set_yticks(range(len(labels)), labels, **fonts)
+    if len(labels) <= _MOST_NUMBERED:
+        for row, column in np.ndindex(*counts.shape):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            text = str(counts[row, column])
+            axes.text(column, row, text, ha="center", va="center", color=colour)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("label")
     return figure
 
 

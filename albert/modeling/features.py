@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Optional
 
 import tensorflow as tf
 
+from albert.base.errors import UserError
 from albert.modeling.output import EncoderOutput
 
 v1 = tf.compat.v1
@@ -70,3 +71,97 @@ def read_features(kind: str, encoded: EncoderOutput) -> tf.Tensor:
         "weighted".
     """
     return FEATURES[kind](encoded)
+
+
+def masked_mean(sequence: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Return the mean of the vectors whose mask is 1, float32 [B, H].
+
+    Args:
+        sequence: float32, [B, T, H].
+        mask: int32, [B, T]; where all is 0, so is the mean.
+    """
+    weights = tf.cast(mask, sequence.dtype)[:, :, tf.newaxis]
+    count = tf.maximum(tf.reduce_sum(weights, axis=1), 1.0)
+    return tf.reduce_sum(sequence * weights, axis=1) / count
+
+
+def choose_layer(encoded: EncoderOutput, layer: Optional[int]) -> tf.Tensor:
+    """Return the output of a layer, float32 [B, T, H].
+
+    Args:
+        layer: from 1; 0 is the embeddings, None the encoder's output.
+
+    Raises:
+        UserError: there is no such layer.
+    """
+    if layer is None:
+        return encoded.sequence
+    every = _all_layers(encoded)
+    if layer >= len(every):
+        raise UserError(
+            f"feature_layer is {layer}, but the encoder has {len(every) - 1} layers"
+        )
+    return every[layer]
+
+
+def _pooled(encoded: EncoderOutput, mask: tf.Tensor, layer: Optional[int]) -> tf.Tensor:
+    del mask, layer
+    return encoded.pooled
+
+
+def _first(encoded: EncoderOutput, mask: tf.Tensor, layer: Optional[int]) -> tf.Tensor:
+    del mask
+    return choose_layer(encoded, layer)[:, 0]
+
+
+def _mean(encoded: EncoderOutput, mask: tf.Tensor, layer: Optional[int]) -> tf.Tensor:
+    return masked_mean(choose_layer(encoded, layer), mask)
+
+
+def _first_of_four(
+    encoded: EncoderOutput, mask: tf.Tensor, layer: Optional[int]
+) -> tf.Tensor:
+    del mask, layer
+    return _last_four_concat(encoded)[:, 0]
+
+
+def _largest_of_four(
+    encoded: EncoderOutput, mask: tf.Tensor, layer: Optional[int]
+) -> tf.Tensor:
+    del mask, layer
+    firsts = [every[:, 0] for every in _all_layers(encoded)[-_CONCATENATED:]]
+    return tf.reduce_max(tf.stack(firsts), axis=0)
+
+
+# Those of the last four layers: Sun et al., "How to Fine-Tune BERT for Text
+# Classification?" (2019), section 5.2.3.
+TEXT_FEATURES: dict[str, Callable[..., tf.Tensor]] = {
+    "pooled": _pooled,
+    "first": _first,
+    "last_four_concat": _first_of_four,
+    "last_four_max": _largest_of_four,
+    "mean": _mean,
+}
+
+
+def read_text_vector(
+    kind: str,
+    encoded: EncoderOutput,
+    input_mask: tf.Tensor,
+    layer: Optional[int] = None,
+) -> tf.Tensor:
+    """Return one vector of each text, float32 [B, D].
+
+    Args:
+        kind: "pooled", the encoder's own; "first", the vector at [CLS] of a layer;
+            "last_four_concat" and "last_four_max", of the last four layers at [CLS];
+            "mean" over the tokens of a layer.
+        encoded: at all positions.
+        input_mask: int32, [B, T]; 1 for tokens, 0 for padding.
+        layer: see `choose_layer`; for "first" and "mean".
+
+    Returns:
+        D is the encoder's width; times 4, or the layers there are, for
+        "last_four_concat".
+    """
+    return TEXT_FEATURES[kind](encoded, input_mask, layer)

@@ -1,4 +1,4 @@
-"""Heads over an encoder's output: masked LM, sentence order, token labels.
+"""Heads over an encoder's output: masked LM, sentence order, labels.
 
 A head gives logits; tasks turn them into losses and predictions.
 """
@@ -96,3 +96,26 @@ def token_label_logits(
     hidden = layers.dropout(sequence, dropout_prob, training)
     logits = _linear(tf.reshape(hidden, [-1, width]), num_labels, initializer_range)
     return tf.reshape(logits, [-1, length, num_labels])
+
+
+def text_label_logits(
+    vectors: tf.Tensor,
+    num_labels: int,
+    initializer_range: float,
+    dropout_prob: float,
+    training: bool,
+    scope: str = "classifier",
+) -> tf.Tensor:
+    """Return logits of each text's label.
+
+    Args:
+        vectors: float32, [B, D].
+        num_labels: L.
+        dropout_prob: of the dropout before the projection, in training.
+        scope: where the variables lie.
+
+    Returns:
+        float32, [B, L]. Variables `output_weights` [L, D], `output_bias` [L].
+    """
+    hidden = layers.dropout(vectors, dropout_prob, training)
+    return _linear(hidden, num_labels, initializer_range, scope)

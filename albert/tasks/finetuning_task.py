@@ -30,12 +30,12 @@ class Report(NamedTuple):
     Attributes:
         metrics: see `Task.score`.
         table: scores in more detail, for people; None for none.
-        pictures: name without suffix -> what draws it as PNG to a path.
+        more: name of a further file, such as `matrix.png` -> what writes it to a path.
     """
 
     metrics: Mapping[str, float]
     table: Optional[str] = None
-    pictures: Mapping[str, Callable[[str], None]] = types.MappingProxyType({})
+    more: Mapping[str, Callable[[str], None]] = types.MappingProxyType({})
 
 
 class FineTuningTask(Task):

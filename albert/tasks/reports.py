@@ -1,4 +1,4 @@
-"""The files of an evaluation: scores, a table of them, pictures."""
+"""The files of an evaluation: scores, a table of them, what else a task has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write_report(
 ) -> None:
     """Write and log scores.
 
-    Files: `eval_results<suffix>.txt`, `<table_name><suffix>.txt` and each picture.
+    Files: `eval_results<suffix>.txt`, `<table_name><suffix>.txt` and the task's own.
 
     Args:
         folder: where they go.
@@ -34,8 +34,9 @@ def write_report(
         name = f"{table_name}{suffix}.txt"
         files.write_text(os.path.join(folder, name), report.table + "\n")
         logging.info("%s:\n%s", name, report.table)
-    for name, draw in report.pictures.items():
-        draw(os.path.join(folder, f"{name}{suffix}.png"))
+    for name, write in report.more.items():
+        stem, ending = os.path.splitext(name)
+        write(os.path.join(folder, f"{stem}{suffix}{ending}"))
     for name in sorted(results):
         logging.info("  %s = %s", name, results[name])
     logging.info("Written to %s", path)

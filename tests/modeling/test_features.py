@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert.modeling.features import FEATURES, read_features
+from albert.base.errors import UserError
+from albert.modeling.features import (
+    FEATURES,
+    TEXT_FEATURES,
+    read_features,
+    read_text_vector,
+)
 from albert.modeling.output import EncoderOutput
+from albert.tasks.classification.config import FEATURE_KINDS as TEXT_FEATURE_KINDS
 from albert.tasks.ner.config import FEATURE_KINDS
 
 v1 = tf.compat.v1
@@ -66,3 +73,48 @@ def test_weighted_is_a_mean_of_normalised_layers_by_a_softmax():
 def test_encoder_without_layers_has_its_embeddings():
     arrays = make_layers(0)  # embeddings, and the same as the encoder gives them
     np.testing.assert_array_equal(run("last_four_concat", arrays), arrays[-1])
+
+
+def read_text(kind, arrays, mask, layer=None):
+    with tf.Graph().as_default(), v1.Session() as session:
+        embedded, *layers, output = map(tf.constant, arrays)
+        pooled = tf.constant(arrays[0][:, 1])
+        encoded = EncoderOutput(embedded, output, tuple(layers), pooled, None)
+        return session.run(read_text_vector(kind, encoded, tf.constant(mask), layer))
+
+
+def test_settings_and_table_have_the_same_kinds_of_text_vectors():
+    assert tuple(TEXT_FEATURES) == TEXT_FEATURE_KINDS
+
+
+@pytest.mark.parametrize(
+    ("kind", "layer", "expected"),
+    [
+        ("pooled", None, lambda x: x[0][:, 1]),
+        ("first", None, lambda x: x[-1][:, 0]),
+        ("first", 0, lambda x: x[0][:, 0]),
+        ("first", 2, lambda x: x[2][:, 0]),
+        # The last layer is read as the encoder gives it.
+        ("first", 5, lambda x: x[-1][:, 0]),
+        (
+            "last_four_concat",
+            None,
+            lambda x: np.concatenate([x[i][:, 0] for i in (2, 3, 4, -1)], axis=1),
+        ),
+        (
+            "last_four_max",
+            None,
+            lambda x: np.max([x[i][:, 0] for i in (2, 3, 4, -1)], axis=0),
+        ),
+        ("mean", 3, lambda x: np.array([x[3][0, :2].mean(0), x[3][1].mean(0)])),
+    ],
+)
+def test_vectors_of_texts(kind, layer, expected):
+    arrays, mask = make_layers(5), [[1, 1, 0], [1, 1, 1]]
+    found = read_text(kind, arrays, mask, layer)
+    np.testing.assert_allclose(found, expected(arrays), rtol=1e-6)
+
+
+def test_a_layer_that_there_is_not_is_named():
+    with pytest.raises(UserError, match="feature_layer is 6, .* has 5 layers"):
+        read_text("first", make_layers(5), [[1] * 3] * 2, 6)

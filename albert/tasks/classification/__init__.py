@@ -1,0 +1,1 @@
+"""Classification of texts and pairs: files, labels, graph, scores, predictions."""
