@@ -55,12 +55,15 @@ def log_partition(
     by_time = tf.transpose(emissions, [1, 0, 2])  # [T, B, L]
     steps = tf.range(1, tf.shape(by_time)[0])
 
-    def advance(alpha: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    def advance(alpha: tf.Tensor, place: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        emitted, step = place
         arriving = tf.reduce_logsumexp(alpha[:, :, None] + transitions[None], axis=1)
-        within = (step < lengths)[:, None]
-        return tf.where(within, arriving + by_time[step], alpha)
+        return tf.where((step < lengths)[:, None], arriving + emitted, alpha)
 
-    last = tf.foldl(advance, steps, initializer=by_time[0])  # [B, L]
+    # Emissions are handed over, not taken by number: the gradient of taking one is as
+    # large as all of them, at each of T steps.
+    places = (by_time[1:], steps)
+    last = tf.foldl(advance, places, initializer=by_time[0])  # [B, L]
     return tf.reduce_logsumexp(last, axis=-1)
 
 
