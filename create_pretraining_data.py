@@ -7,9 +7,9 @@ files for run_pretraining.py, and beside each its metadata, <output>.json.
 from __future__ import annotations
 
 from albert.base import cli
-from albert.pretraining_data import corpus_report, summary
+from albert.pretraining_data import corpus_report
 from albert.pretraining_data.config import ExecutionConfig, PretrainingDataConfig
-from albert.pretraining_data.execution import runner
+from albert.pretraining_data.execution.script import create_and_describe
 
 cli.define_flags(PretrainingDataConfig)
 cli.define_flags(ExecutionConfig, defaults={"num_workers": None})
@@ -20,19 +20,9 @@ def main(words: list[str]) -> None:
     config = cli.read_flags(PretrainingDataConfig, words)
     execution = cli.read_flags(ExecutionConfig)
     if execution.check_only:
-        counts = corpus_report.count_corpus(config)
-        lines = corpus_report.describe_corpus(counts)
+        lines = corpus_report.describe_corpus(corpus_report.count_corpus(config))
     else:
-        try:
-            report = runner.create_pretraining_data(config, execution)
-        except runner.Interrupted as stop:
-            resume = "" if execution.resume else " --resume"
-            cli.end_stopped(
-                stop.reason,
-                f"Stopped by {stop.reason}: {stop.whole} of {stop.count} shards are "
-                f"whole. To go on: {cli.command_line()}{resume}",
-            )
-        lines = summary.describe_report(report)
+        lines = create_and_describe(config, execution)
     for line in lines:
         print(line)
 

@@ -215,7 +215,7 @@ TABLES = (
         "docs/data.md",
         (
             *("create_pretraining_data.py", "tools/train_vocab.py"),
-            "tools/train_vectors.py",
+            *("tools/train_vectors.py", "create_electra_data.py"),
         ),
     ),
     (
@@ -292,6 +292,7 @@ def test_every_script_has_a_table():
         *("export_checkpoint.py", "tools/plot_training.py", "run_ner.py", BEAM_SCRIPT),
         *("tools/train_vectors.py", "convert_checkpoint.py", "serve.py"),
         *("predict.py", "tools/score_mrc.py", "run_classifier.py"),
+        "create_electra_data.py",
         *NER_TOOLS,
     }
 

@@ -15,6 +15,7 @@ from albert.base import cli
 from albert.base.optional import extra
 from albert.pretraining_data import summary
 from albert.pretraining_data.config import ExecutionConfig, PretrainingDataConfig
+from albert.pretraining_data.record_makers import find_maker
 
 cli.define_flags(PretrainingDataConfig)
 # Beam has a --num_workers of its own, and --check_only needs no cluster.
@@ -38,7 +39,7 @@ def main(words: list[str]) -> None:
     config = cli.read_flags(PretrainingDataConfig, extra_files)
     resume = cli.read_flags(ExecutionConfig).resume
     report = beam_runner.create_pretraining_data(config, options, resume)
-    for line in summary.describe_report(report):
+    for line in summary.describe_report(report, find_maker(config)):
         print(line)
 
 

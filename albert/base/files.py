@@ -249,3 +249,26 @@ def replace_folder(source: str, target: str) -> None:
         os.rename(target, retired)
     os.rename(source, target)
     shutil.rmtree(retired, ignore_errors=True)
+
+
+def _missing_folders(folder: str) -> list[str]:
+    """Return those of a folder and its parents that do not exist, innermost first."""
+    missing = []
+    folder = os.path.abspath(folder)
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+@contextlib.contextmanager
+def making_folder(folder: str) -> Iterator[None]:
+    """Make a folder and its parents where they are missing; remove those left empty."""
+    made = _missing_folders(folder)
+    os.makedirs(folder, exist_ok=True)
+    try:
+        yield
+    finally:
+        for path in made:
+            with contextlib.suppress(OSError):  # it holds something
+                os.rmdir(path)

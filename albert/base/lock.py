@@ -21,6 +21,7 @@ from typing import Iterator, Optional
 from absl import logging
 
 from albert.base.errors import UserError
+from albert.base.files import making_folder
 
 FOLDER_LOCK = ".lock"
 _HELD_BY_ANOTHER = (errno.EAGAIN, errno.EACCES)
@@ -147,16 +148,6 @@ def hold_lock(path: str, what: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _missing_folders(folder: str) -> list[str]:
-    """Return those of a folder and its parents that do not exist, innermost first."""
-    missing = []
-    folder = os.path.abspath(folder)
-    while not os.path.lexists(folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
-    return missing
-
-
 @contextlib.contextmanager
 def hold_folder(folder: str, flag: str = "output_dir") -> Iterator[None]:
     """Hold a folder for this process alone; it is made, and removed if left empty.
@@ -164,12 +155,6 @@ def hold_folder(folder: str, flag: str = "output_dir") -> Iterator[None]:
     Raises:
         UserError: another process holds it, see `hold_lock`.
     """
-    made = _missing_folders(folder)
-    os.makedirs(folder, exist_ok=True)
-    try:
-        with hold_lock(os.path.join(folder, FOLDER_LOCK), f"--{flag}: {folder}"):
-            yield
-    finally:
-        for path in made:
-            with contextlib.suppress(OSError):  # it holds something
-                os.rmdir(path)
+    lock = os.path.join(folder, FOLDER_LOCK)
+    with making_folder(folder), hold_lock(lock, f"--{flag}: {folder}"):
+        yield

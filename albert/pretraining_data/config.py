@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import decimal
 import os
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 from absl import logging
 
@@ -24,6 +24,7 @@ from albert.base.settings import (
     setting,
 )
 from albert.pretraining_data.sharding import MOST_SHARDS
+from albert.records.features import MASKED_LM
 from albert.text.word_segmentation import MARKERS, SEGMENTERS
 
 COMPRESSIONS = ("none", "gzip")
@@ -39,9 +40,36 @@ def derive_max_predictions(max_seq_length: int, masked_lm_prob: float) -> int:
     return int(max_seq_length * decimal.Decimal(repr(float(masked_lm_prob))))
 
 
+class RecordsConfig(Settings):
+    """What the configs of all record files have in common.
+
+    Each has the attributes input_file, output_file, vocab_file, max_seq_length,
+    random_seed, text_field, num_shards, shard_size_mb and output_compression of
+    `PretrainingDataConfig`.
+
+    Attributes:
+        objective: what the records are made for, of `records.features`.
+        output_flag: the flag that says where they go, for messages.
+    """
+
+    objective: ClassVar[str]
+    output_flag: ClassVar[str] = "output_file"
+
+    @property
+    def user_dictionary(self) -> Optional[str]:
+        """Return a file of words that the records depend on, or None."""
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every parameter, as the metadata beside the records holds them."""
+        return dataclasses.asdict(self)
+
+
 @dataclasses.dataclass(frozen=True)
-class PretrainingDataConfig(Settings):
+class PretrainingDataConfig(RecordsConfig):
     """What to make pretraining records of, and how; the metadata hold all of it."""
+
+    objective: ClassVar[str] = MASKED_LM
 
     input_file: tuple[str, ...] = setting(
         REQUIRED,
@@ -197,9 +225,10 @@ class PretrainingDataConfig(Settings):
         logging.warning("max_predictions_per_seq is %d although %s", given, formula)
         return given
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return every parameter, as the metadata beside the records holds them."""
-        return dataclasses.asdict(self)
+    @property
+    def user_dictionary(self) -> Optional[str]:
+        """Return the file of words that the segmenter is given, or None."""
+        return self.jieba_user_dict
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,12 +31,17 @@ class Document(NamedTuple):
         joins: bool [tokens], whether it continues a word at all: marked, or a token
             that starts with ##.
         sentence_lengths: tokens of each sentence, none of them empty.
+        file: the number of its file, see `sources.Text`.
     """
 
     ids: np.ndarray
     marked: np.ndarray
     joins: np.ndarray
     sentence_lengths: tuple[int, ...]
+    file: int = 0
+
+
+Words = Sequence[tuple[str, Sequence[str]]]  # each word with its pieces
 
 
 class _Sentence(NamedTuple):
@@ -126,26 +131,22 @@ def _load_segmenter(config: PretrainingDataConfig) -> Cut:
     return load_segmenter(config.segmenter, words)
 
 
-class DocumentEncoder:
-    """Lines of text to a Document, by one vocabulary and one segmenter."""
+class TokenEncoder:
+    """Lines of text to a Document of tokens, without word segmentation."""
 
-    def __init__(self, vocabulary: Vocabulary, config: PretrainingDataConfig):
-        """Load the segmenter and the user's words; UserError where one is not there."""
-        self._vocabulary = vocabulary
-        self._tokenizer = Tokenizer(vocabulary, config.do_lower_case)
-        self._mark = MARKERS[config.whole_word_spans]
-        self._cut = None if config.non_chinese else _load_segmenter(config)
-        self._keeps_marks = config.whole_word_spans == "reference" and (
-            config.continuation_labels
-        )
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int):
+        """Keep the tokeniser, and how many tokens an instance has room for."""
+        self._tokenizer = tokenizer
+        self._vocabulary = tokenizer.vocabulary
         self._is_piece = np.array(
-            [token.startswith(CONTINUATION) for token in vocabulary.tokens]
+            [token.startswith(CONTINUATION) for token in self._vocabulary.tokens]
         )
-        self._max_tokens = config.max_seq_length - NUM_SPECIAL_TOKENS
+        self._max_tokens = max_tokens
 
     def encode(self, lines: Iterable[str]) -> tuple[Optional[Document], TextCounts]:
         """Return the document that `lines` make, None if none of them has a token."""
-        sentences = [s for s in map(self._encode_line, lines) if s.ids]
+        words = map(self._tokenizer.tokenize_words, lines)
+        sentences = [s for s in map(self._encode_words, words) if s.ids]
         if not sentences:
             return None, TextCounts(empty_documents=1)
         ids = np.array([i for s in sentences for i in s.ids], np.int32)
@@ -164,17 +165,37 @@ class DocumentEncoder:
         )
         return Document(ids, marked, joins, lengths), counts
 
-    def _encode_line(self, line: str) -> _Sentence:
-        words = self._tokenizer.tokenize_words(line)
+    def _encode_words(self, words: Words) -> _Sentence:
         tokens = [piece for _, pieces in words for piece in pieces]
         ids = self._vocabulary.to_ids(tokens)
         unknown = [w for w, pieces in words if pieces == [UNK]] if UNK in tokens else []
+        return _Sentence(ids, [False] * len(ids), unknown)
+
+
+class DocumentEncoder(TokenEncoder):
+    """Lines of text to a Document, by one vocabulary and one segmenter."""
+
+    def __init__(self, vocabulary: Vocabulary, config: PretrainingDataConfig):
+        """Load the segmenter and the user's words; UserError where one is not there."""
+        super().__init__(
+            Tokenizer(vocabulary, config.do_lower_case),
+            config.max_seq_length - NUM_SPECIAL_TOKENS,
+        )
+        self._mark = MARKERS[config.whole_word_spans]
+        self._cut = None if config.non_chinese else _load_segmenter(config)
+        self._keeps_marks = config.whole_word_spans == "reference" and (
+            config.continuation_labels
+        )
+
+    def _encode_words(self, words: Words) -> _Sentence:
+        sentence = super()._encode_words(words)
         if self._cut is None:
-            return _Sentence(ids, [False] * len(ids), unknown)
-        marked = self._mark(words, self._cut)
+            return sentence
+        ids, marked = sentence.ids, self._mark(words, self._cut)
         if self._keeps_marks:
+            tokens = [piece for _, pieces in words for piece in pieces]
             ids, marked = self._keep_marks(tokens, ids, marked)
-        return _Sentence(ids, marked, unknown)
+        return sentence._replace(ids=ids, marked=marked)
 
     def _keep_marks(
         self, tokens: Sequence[str], ids: Sequence[int], marked: Sequence[bool]

@@ -14,13 +14,12 @@ import albert
 from albert.base import files
 from albert.base.errors import UserError
 from albert.base.progress import hide_progress
-from albert.pretraining_data import instances, masking, sharding, summary
-from albert.pretraining_data.config import PretrainingDataConfig
+from albert.pretraining_data import sharding
+from albert.pretraining_data.config import RecordsConfig
 from albert.pretraining_data.documents import Document, TextCounts
-from albert.pretraining_data.instances import Instance
-from albert.pretraining_data.masking import MaskingVocabulary
+from albert.pretraining_data.record_maker import RecordMaker
+from albert.pretraining_data.record_makers import find_maker
 from albert.pretraining_data.sharding import Shard
-from albert.pretraining_data.summary import InstanceCounts
 from albert.records import features as records
 from albert.records import tfrecord
 from albert.text.vocabulary import Vocabulary
@@ -42,7 +41,7 @@ class ShardReport(NamedTuple):
     """The result of making a shard.
 
     Attributes:
-        counts: as in the metadata, see `summary.make_counts`.
+        counts: as in the metadata, see `RecordMaker.make_counts`.
         shown: three instances as text.
         output_files: the record files and the instances in each.
     """
@@ -52,7 +51,7 @@ class ShardReport(NamedTuple):
     output_files: dict[str, int]
 
 
-def name_outputs(config: PretrainingDataConfig, shard: Shard) -> list[str]:
+def name_outputs(config: RecordsConfig, shard: Shard) -> list[str]:
     """Return the record files of a shard, one for each of the run's."""
     return [sharding.name_shard(path, shard) for path in config.output_file]
 
@@ -77,20 +76,16 @@ def check_yield(
         )
 
 
-def _spec(config: PretrainingDataConfig) -> tuple[records.Feature, ...]:
-    return records.feature_spec(
-        config.max_seq_length, config.max_predictions_per_seq, config.word_boundaries
-    )
-
-
 def describe_parameters(
-    config: PretrainingDataConfig, vocabulary: Vocabulary, shard: Shard, source: InputId
+    config: RecordsConfig, vocabulary: Vocabulary, shard: Shard, source: InputId
 ) -> dict[str, Any]:
     """Return the metadata that are known before a shard is made."""
-    spec = _spec(config)
+    spec = find_maker(config).feature_spec(config)
+    known = config.objective == records.MASKED_LM
     return {
         "format": FORMAT,
         "version": albert.__version__,
+        **({} if known else {"objective": config.objective}),
         "parameters": config.to_dict(),
         "vocabulary": {
             "path": config.vocab_file,
@@ -117,24 +112,23 @@ def open_records(path: str, compression: str) -> Iterator[IO[bytes]]:
 
 
 def write_records(
-    shard: Sequence[Instance],
+    shard: Sequence[Any],
     paths: Sequence[str],
-    config: PretrainingDataConfig,
-    vocabulary: MaskingVocabulary,
+    maker: RecordMaker,
     progress: Callable = hide_progress,
-) -> InstanceCounts:
-    """Write instances to `paths` in turn, and return what was written."""
-    spec = _spec(config)
-    counts = InstanceCounts()
+) -> Any:
+    """Write instances to `paths` in turn, and return the maker's counts of them."""
+    spec = maker.feature_spec(maker.config)
+    counts = maker.make_counter()
     with contextlib.ExitStack() as stack:
         writers = [
-            stack.enter_context(open_records(path, config.output_compression))
+            stack.enter_context(open_records(path, maker.config.output_compression))
             for path in paths
         ]
         advance = stack.enter_context(progress("writing", len(shard), "instance"))
         for index, instance in enumerate(shard):
-            tokens = instances.expand_instance(instance, vocabulary)
-            features = instances.make_features(instance, tokens, config.word_boundaries)
+            tokens = maker.expand(instance)
+            features = maker.make_features(instance, tokens)
             data = tfrecord.frame(records.serialize(features, spec))
             writers[index % len(writers)].write(data)
             counts.add(instance, tokens)
@@ -160,7 +154,7 @@ def write_shard(
     shard: Shard,
     temporary: Mapping[str, str],
     source: InputId,
-    config: PretrainingDataConfig,
+    config: RecordsConfig,
     vocabulary: Vocabulary,
     progress: Callable = hide_progress,
 ) -> ShardReport:
@@ -181,17 +175,15 @@ def write_shard(
         UserError: the documents give no instance.
         OSError: a file cannot be written, the disk being full for instance.
     """
-    tables = masking.make_masking_vocabulary(
-        vocabulary, config.continuation_labels, config.whole_word_spans
-    )
-    with progress("creating", config.dupe_factor * len(texts), "document") as advance:
+    maker = find_maker(config)(config, vocabulary)
+    with progress("creating", maker.count_passes(texts), "document") as advance:
         rng = sharding.make_random(config.random_seed, shard.index)
-        made = instances.create_instances(texts, config, tables, rng, advance)
+        made = maker.create(texts, rng, advance)
     outputs = list(temporary)
     check_yield(text_counts, len(made), len(outputs), shard)
     paths = list(temporary.values())
-    written = write_records(made, paths, config, tables, progress)
-    counts = summary.make_counts(text_counts, written, vocabulary)
+    written = write_records(made, paths, maker, progress)
+    counts = maker.make_counts(text_counts, written)
     base = describe_parameters(config, vocabulary, shard, source)
     per_file = {
         name: len(range(index, len(made), len(outputs)))
@@ -205,12 +197,7 @@ def write_shard(
         }
         files.write_json(records.metadata_path(path), metadata)
     shown = [
-        summary.show_instance(
-            instance,
-            instances.expand_instance(instance, tables),
-            vocabulary,
-            config.do_whole_word_mask,
-        )
+        maker.show(instance, maker.expand(instance))
         for instance in made[:_SHOWN_INSTANCES]
     ]
     return ShardReport(counts, shown, per_file)

@@ -11,9 +11,12 @@ import heapq
 import math
 import os
 import random
-from typing import Iterable, Iterator, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Iterable, Iterator, NamedTuple, Optional
 
 from albert.base.errors import UserError
+
+if TYPE_CHECKING:
+    from albert.pretraining_data.sources import Text
 
 MOST_SHARDS = 99_999  # what the five digits of a file's name can count
 _MEGABYTE = 1_000_000
@@ -71,8 +74,8 @@ def make_random(seed: int, index: int) -> random.Random:
 
 
 def assign_documents(
-    documents: Iterable[Sequence[str]], count: int
-) -> Iterator[tuple[int, Sequence[str]]]:
+    documents: Iterable[Text], count: int
+) -> Iterator[tuple[int, Text]]:
     """Yield each document with its shard: the one with the least text so far.
 
     So shards are of like size, and each has its share of every part of the corpus.
@@ -81,5 +84,5 @@ def assign_documents(
     heap = [(0, index) for index in range(count)]
     for document in documents:
         size, index = heap[0]
-        heapq.heapreplace(heap, (size + sum(map(len, document)), index))
+        heapq.heapreplace(heap, (size + sum(map(len, document.lines)), index))
         yield index, document

@@ -24,6 +24,18 @@ _END = "(?:[！？；]|(?<![0-9])。|。(?![0-9]))"
 _SENTENCE = re.compile(f".*?(?:{_END}+[”’」』）)\\]】》\"']*|$)")
 
 
+class Text(NamedTuple):
+    """A document as it was read.
+
+    Attributes:
+        lines: cleaned, none of them empty.
+        file: the number of its file, 0 where documents go on from file to file.
+    """
+
+    lines: Sequence[str]
+    file: int = 0
+
+
 class Survey(NamedTuple):
     """The size of all input, decompressed, in bytes, and its content's hex digest."""
 
@@ -111,3 +123,22 @@ def read_documents(
         return
     for path in paths:
         yield from _read_json_documents(path, text_field, advance)
+
+
+def read_texts(
+    paths: Sequence[str],
+    text_field: Optional[str],
+    across_files: bool,
+    advance: Callable[[int], object] = lambda size: None,
+) -> Iterator[Text]:
+    """Yield each document; see `read_documents`.
+
+    Args:
+        across_files: whether a document may go on from a file to the next.
+    """
+    if across_files:
+        yield from map(Text, read_documents(paths, text_field, advance))
+        return
+    for file, path in enumerate(paths):
+        for lines in read_documents([path], text_field, advance):
+            yield Text(lines, file)

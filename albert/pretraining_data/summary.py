@@ -12,14 +12,10 @@ from albert.text.vocabulary import CONTINUATION, MASK, Vocabulary
 
 if TYPE_CHECKING:
     from albert.pretraining_data.execution.runner import Report
+    from albert.pretraining_data.record_maker import RecordMaker
 
 _MOST_FREQUENT = 20
 _LONGEST_SHOWN = 60  # characters of a word in lists
-
-LEGEND = (
-    "{...} is masked and predicted together; {a -> b} is predicted too, but the model "
-    "sees b: the token itself or a random one."
-)
 
 
 @dataclasses.dataclass
@@ -74,6 +70,21 @@ def _describe_spans(spans: Mapping[Any, int]) -> dict[str, dict[str, float]]:
     }
 
 
+def count_text(text: TextCounts) -> dict[str, Any]:
+    """Return the counts of what was read, for the metadata of any objective."""
+    return {
+        "documents": text.documents,
+        "sentences": text.sentences,
+        "tokens": text.tokens,
+        "truncated_sentences": text.truncated_sentences,
+        "unknown": {
+            "tokens": text.unknown_tokens,
+            "share": _share(text.unknown_tokens, text.tokens),
+            "most_frequent": _list_most_frequent(text.unknown_words),
+        },
+    }
+
+
 def make_counts(
     text: TextCounts, written: InstanceCounts, vocabulary: Vocabulary
 ) -> dict[str, Any]:
@@ -84,10 +95,7 @@ def make_counts(
     fallen = sum(fallbacks.values())
     spans = {"masked_spans": _describe_spans(written.spans)} if written.spans else {}
     return {
-        "documents": text.documents,
-        "sentences": text.sentences,
-        "tokens": text.tokens,
-        "truncated_sentences": text.truncated_sentences,
+        **count_text(text),
         "documents_without_instances": {
             "single_sentence": text.single_sentence_documents,
             "no_tokens": text.empty_documents,
@@ -97,11 +105,6 @@ def make_counts(
         "masked_positions": written.masked,
         "swapped_instances": written.swapped,
         "swapped_share": _share(written.swapped, written.instances),
-        "unknown": {
-            "tokens": text.unknown_tokens,
-            "share": _share(text.unknown_tokens, text.tokens),
-            "most_frequent": _list_most_frequent(text.unknown_words),
-        },
         "labels_without_continuation_form": {
             "positions": fallen,
             "share": _share(fallen, written.masked),
@@ -125,18 +128,20 @@ def _merge(parts: Sequence[Any]) -> Any:
 
 
 def merge_counts(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the counts of all shards together, from each one's `make_counts`.
+    """Return the counts of all shards together; see `RecordMaker.make_counts`.
 
     What is rare enough to be in no shard's list of the most frequent is in none here.
     """
     if len(parts) == 1:
         return dict(parts[0])
     merged = _merge(parts)
-    merged["swapped_share"] = _share(merged["swapped_instances"], merged["instances"])
     unknown = merged["unknown"]
     unknown["share"] = _share(unknown["tokens"], merged["tokens"])
-    fallen = merged["labels_without_continuation_form"]
-    fallen["share"] = _share(fallen["positions"], merged["masked_positions"])
+    if "swapped_instances" in merged:
+        swapped = merged["swapped_instances"]
+        merged["swapped_share"] = _share(swapped, merged["instances"])
+        fallen = merged["labels_without_continuation_form"]
+        fallen["share"] = _share(fallen["positions"], merged["masked_positions"])
     if "masked_spans" in merged:
         spans = {words: span["count"] for words, span in merged["masked_spans"].items()}
         merged["masked_spans"] = _describe_spans(spans)
@@ -147,24 +152,48 @@ def _list_items(items: Sequence[Sequence]) -> str:
     return ", ".join(f"{text} {count:,}" for text, count in items)
 
 
+def describe_read(counts: Mapping[str, Any]) -> str:
+    """Return in words how much was read."""
+    return (
+        f"read {counts['documents']:,} documents, {counts['sentences']:,} sentences, "
+        f"{counts['tokens']:,} tokens"
+    )
+
+
+def describe_unknown(counts: Mapping[str, Any]) -> str:
+    """Return in words how many tokens are [UNK], and from what."""
+    unknown = counts["unknown"]
+    return (
+        f"{unknown['share']:.3%} of the tokens are [UNK]"
+        + (", from " if unknown["most_frequent"] else "")
+        + _list_items(unknown["most_frequent"])
+    )
+
+
+def describe_truncated(counts: Mapping[str, Any]) -> list[str]:
+    """Return a line on sentences that are too long for an instance, if there are."""
+    if not counts["truncated_sentences"]:
+        return []
+    return [
+        f"{counts['truncated_sentences']:,} sentences are longer than an instance "
+        "and were truncated: split them, or raise --max_seq_length"
+    ]
+
+
 def describe_counts(counts: Mapping[str, Any]) -> list[str]:
     """Return `make_counts`'s counts in words, a line each."""
     instances = counts["instances"]
     barren = counts["documents_without_instances"]
-    unknown = counts["unknown"]
     fallen = counts["labels_without_continuation_form"]
     lines = [
-        f"read {counts['documents']:,} documents, {counts['sentences']:,} sentences, "
-        f"{counts['tokens']:,} tokens",
+        describe_read(counts),
         f"wrote {instances:,} instances of "
         f"{counts['instance_tokens'] / instances:.1f} tokens on average; "
         f"{counts['masked_positions'] / instances:.1f} of them masked; "
         f"{counts['swapped_share']:.1%} of the pairs swapped",
         f"documents that gave nothing: {barren['single_sentence']:,} of one sentence "
         f"only, {barren['no_tokens']:,} without any token",
-        f"{unknown['share']:.3%} of the tokens are [UNK]"
-        + (", from " if unknown["most_frequent"] else "")
-        + _list_items(unknown["most_frequent"]),
+        describe_unknown(counts),
     ]
     if "masked_spans" in counts:
         shares = counts["masked_spans"].items()
@@ -175,11 +204,7 @@ def describe_counts(counts: Mapping[str, Any]) -> list[str]:
             f"{fallen['positions']:,} labels ({fallen['share']:.3%}) are bare, for the "
             "vocabulary lacks their ## form: " + _list_items(fallen["most_frequent"])
         )
-    if counts["truncated_sentences"]:
-        lines.append(
-            f"{counts['truncated_sentences']:,} sentences are longer than an instance "
-            "and were truncated: split them, or raise --max_seq_length"
-        )
+    lines += describe_truncated(counts)
     if 2 * barren["single_sentence"] > counts["documents"]:
         lines.append(
             "most documents have one sentence only: does each line hold one sentence, "
@@ -221,7 +246,7 @@ def show_instance(
     vocabulary: Vocabulary,
     do_whole_word_mask: bool,
 ) -> str:
-    """Return an instance as text in two lines, one a segment; see `LEGEND`.
+    """Return an instance as text in two lines, one a segment; see `MaskedLmMaker`.
 
     Groups that are masked together have spaces around them.
 
@@ -251,14 +276,14 @@ def show_instance(
     return "\n".join(lines)
 
 
-def describe_report(report: Report) -> Iterator[str]:
+def describe_report(report: Report, maker: type[RecordMaker]) -> Iterator[str]:
     """Yield lines that say what a run did."""
     if report.shown:
-        yield "\nThe first instances. " + LEGEND
+        yield "\nThe first instances. " + maker.legend
     for text in report.shown:
         yield "\n" + text
     yield ""
-    yield from describe_counts(report.counts)
+    yield from maker.describe_counts(report.counts)
     for path, count in report.output_files.items():
         yield f"{path}: {count:,} instances; metadata in {path}.json"
     if report.replaced:

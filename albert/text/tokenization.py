@@ -45,10 +45,12 @@ def _is_whitespace(character: str) -> bool:
     return character in " \t\n\r" or unicodedata.category(character) == "Zs"
 
 
-def _is_control(character: str) -> bool:
+def _is_control(character: str, drop_all_other: bool = False) -> bool:
+    """Whether `character` is dropped: of Cc or Cf, or of any category C* if asked."""
     if character in "\t\n\r":
         return False
-    return unicodedata.category(character) in ("Cc", "Cf")
+    category = unicodedata.category(character)
+    return category in ("Cc", "Cf") or (drop_all_other and category[0] == "C")
 
 
 def _strip_accents(text: str) -> str:
@@ -60,11 +62,15 @@ def _strip_accents(text: str) -> str:
 class _Cleaning(dict):
     """Code point -> what `_clean` makes of it, filled as characters are met."""
 
+    def __init__(self, drop_all_other: bool = False):
+        super().__init__()
+        self._drop_all_other = drop_all_other
+
     def __missing__(self, code: int) -> str:
         character = chr(code)
         if is_chinese(character):
             cleaned = f" {character} "
-        elif character in "\0\ufffd" or _is_control(character):
+        elif character in "\0\ufffd" or _is_control(character, self._drop_all_other):
             cleaned = ""
         else:
             cleaned = " " if _is_whitespace(character) else character
@@ -72,12 +78,12 @@ class _Cleaning(dict):
         return cleaned
 
 
-_CLEANING = _Cleaning()
+_CLEANING = {rule: _Cleaning(rule) for rule in (False, True)}
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, drop_all_other: bool = False) -> str:
     """Drop control characters, make white space a space, set ideographs apart."""
-    return text.translate(_CLEANING)
+    return text.translate(_CLEANING[drop_all_other])
 
 
 def _split_at_punctuation(word: str) -> list[str]:
@@ -113,10 +119,14 @@ def split_words(text: str, do_lower_case: bool) -> list[str]:
     ]
 
 
-def _split_chunk(chunk: str, do_lower_case: bool) -> list[str]:
+def _split_chunk(
+    chunk: str, do_lower_case: bool, strip_accents: bool = True
+) -> list[str]:
     """Split what stands between two spaces of cleaned text."""
     if do_lower_case:
-        chunk = _strip_accents(chunk.lower())
+        chunk = chunk.lower()
+        if strip_accents:
+            chunk = _strip_accents(chunk)
     return " ".join(_split_at_punctuation(chunk)).split()
 
 
@@ -150,7 +160,9 @@ class Token(NamedTuple):
     end: int
 
 
-def _locate_characters(chunk: str, do_lower_case: bool) -> list[tuple[int, int]]:
+def _locate_characters(
+    chunk: str, do_lower_case: bool, strip_accents: bool = True
+) -> list[tuple[int, int]]:
     """Return which part of a chunk each character of its words comes from.
 
     Lower-casing makes two characters of İ, NFD makes up to four of some, and accents
@@ -161,13 +173,17 @@ def _locate_characters(chunk: str, do_lower_case: bool) -> list[tuple[int, int]]
         (start, end) for each character of the words of `_split_chunk`, in order.
     """
     sources = list(range(len(chunk)))
+    strip_accents = strip_accents and do_lower_case
     if do_lower_case:
-        for step in (str.lower, lambda text: unicodedata.normalize("NFD", text)):
+        steps = [str.lower]
+        if strip_accents:
+            steps.append(lambda text: unicodedata.normalize("NFD", text))
+        for step in steps:
             sources = [i for c, i in zip(chunk, sources) for _ in step(c)]
             chunk = step(chunk)
     spans: list[tuple[int, int]] = []
     for character, source in zip(chunk, sources):
-        if do_lower_case and unicodedata.category(character) == "Mn":
+        if strip_accents and unicodedata.category(character) == "Mn":
             if spans:
                 spans[-1] = spans[-1][0], source + 1
         elif not character.isspace():
@@ -182,9 +198,26 @@ class Tokenizer:
     repeats few of them often.
     """
 
-    def __init__(self, vocabulary: Vocabulary, do_lower_case: bool = True):
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        do_lower_case: bool = True,
+        strip_accents: bool = True,
+        drop_all_other: bool = False,
+    ):
+        """Keep the vocabulary and the rules.
+
+        Args:
+            vocabulary: of the tokens.
+            do_lower_case: lower-case the text.
+            strip_accents: then also strip accents (NFD without marks).
+            drop_all_other: drop characters of every category C*, private and unassigned
+                ones too, as ELECTRA does; otherwise Cc and Cf alone, as BERT does.
+        """
         self.vocabulary = vocabulary
         self.do_lower_case = do_lower_case
+        self.strip_accents = strip_accents
+        self._drop_all_other = drop_all_other
         self._cache: dict[str, list[tuple[str, list[str]]]] = {}
 
     def tokenize_words(self, text: str) -> list[tuple[str, list[str]]]:
@@ -193,7 +226,7 @@ class Tokenizer:
         The lists of pieces are shared between calls: not to be changed.
         """
         output: list[tuple[str, list[str]]] = []
-        for chunk in _clean(text).split():
+        for chunk in _clean(text, self._drop_all_other).split():
             words = self._cache.get(chunk)
             output += self._add(chunk) if words is None else words
         return output
@@ -217,7 +250,7 @@ class Tokenizer:
         sources: list[int] = []  # of a chunk's characters in the text
         chunk = ""
         for index, character in enumerate(text + " "):
-            for cleaned in _clean(character):
+            for cleaned in _clean(character, self._drop_all_other):
                 if not cleaned.isspace():
                     sources.append(index)
                     chunk += cleaned
@@ -229,7 +262,7 @@ class Tokenizer:
     def _locate(self, chunk: str, sources: Sequence[int]) -> Iterator[Token]:
         """Yield the tokens of a chunk whose characters come from `sources`."""
         words = self._cache.get(chunk) or self._add(chunk)
-        spans = _locate_characters(chunk, self.do_lower_case)
+        spans = _locate_characters(chunk, self.do_lower_case, self.strip_accents)
         start = 0
         for word, pieces in words:
             for index, piece in enumerate(pieces):
@@ -246,6 +279,6 @@ class Tokenizer:
             self._cache.clear()
         words = self._cache[chunk] = [
             (word, split_pieces(word, self.vocabulary))
-            for word in _split_chunk(chunk, self.do_lower_case)
+            for word in _split_chunk(chunk, self.do_lower_case, self.strip_accents)
         ]
         return words

@@ -10,6 +10,7 @@ import pytest
 from albert.base.errors import UserError
 from albert.pretraining_data import sharding
 from albert.pretraining_data.sharding import Shard
+from albert.pretraining_data.sources import Text
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,8 @@ def test_the_first_stream_is_that_of_the_seed_and_all_streams_differ():
 
 
 def test_documents_go_to_the_shard_with_least_text():
-    texts = [["abcd"], ["ab"], ["a", "b", "c"], ["a"], ["abc"], ["a"]]
+    lines = [["abcd"], ["ab"], ["a", "b", "c"], ["a"], ["abc"], ["a"]]
+    texts = list(map(Text, lines))
     # Sizes: 4 0 | 4 2 | 4 5 | 5 5 | 8 5 | 8 6
     assigned = list(sharding.assign_documents(texts, 2))
     assert assigned == list(zip([0, 1, 1, 0, 0, 1], texts))
@@ -71,8 +73,10 @@ def test_documents_go_to_the_shard_with_least_text():
 
 def test_no_document_is_lost_and_shards_are_of_like_size():
     rng = random.Random(3)
-    texts = [[str(n), "x" * rng.randint(1, 400)] for n in range(500)]
+    texts = [Text([str(n), "x" * rng.randint(1, 400)]) for n in range(500)]
     assigned = list(sharding.assign_documents(iter(texts), 7))
     assert [text for _, text in assigned] == texts
-    sizes = [sum(sum(map(len, t)) for i, t in assigned if i == n) for n in range(7)]
+    sizes = [
+        sum(sum(map(len, t.lines)) for i, t in assigned if i == n) for n in range(7)
+    ]
     assert max(sizes) - min(sizes) <= 410

@@ -148,6 +148,25 @@ def test_words_keep_their_pieces_apart():
     assert tokenizer.tokenize("用SoftMax-Hard") == ["用", "soft", "##max", "-", UNK]
 
 
+def test_accents_are_kept_when_asked_and_all_other_characters_dropped():
+    """U+00E9 stays one character; U+E000 is private, U+0378 not assigned."""
+    tokens = [*SPECIAL_TOKENS, "caf\u00e9", "cafe", "a", "b"]
+    vocabulary = Vocabulary(tokens)
+    text = "CAF\u00c9 a\ue000b \u0378a"
+
+    def tokenize(**rules):
+        return Tokenizer(vocabulary, **rules).tokenize(text)
+
+    assert tokenize() == ["cafe", "[UNK]", "[UNK]"]
+    assert tokenize(strip_accents=False)[0] == "caf\u00e9"
+    assert tokenize(do_lower_case=False, strip_accents=True)[0] == "[UNK]"
+    assert tokenize(drop_all_other=True) == ["cafe", "[UNK]", "a"]  # ab is no token
+    spans = Tokenizer(
+        vocabulary, strip_accents=False, drop_all_other=True
+    ).tokenize_with_offsets(text)
+    assert spans == [("caf\u00e9", 0, 4), ("[UNK]", 5, 8), ("a", 10, 11)]
+
+
 def test_case_is_kept_when_asked():
     tokenizer = Tokenizer(make_vocabulary("Soft", "soft"), do_lower_case=False)
     assert tokenizer.tokenize("Soft soft SOFT") == ["Soft", "soft", UNK]

@@ -34,6 +34,7 @@ from albert.pretraining_data.execution import beam_files, planning, runner, spoo
 from albert.pretraining_data.execution.planning import Plan
 from albert.pretraining_data.execution.runner import Report
 from albert.pretraining_data.shard_files import ShardReport
+from albert.pretraining_data.sources import Text
 
 _BLOCK_CHARACTERS = 1 << 16  # of text that is encoded at a time
 _LOCAL_RUNNER = "DirectRunner"
@@ -140,12 +141,12 @@ class _ShardMaker(beam.DoFn):
         return os.path.join(self._job.folder, name)
 
 
-def _read_blocks(path: str) -> Iterator[list[list[str]]]:
+def _read_blocks(path: str) -> Iterator[list[Text]]:
     """Yield the documents of a shard's text, some at a time."""
     block, size = [], 0
-    for document in beam_files.read_json_lines(path):
-        block.append(document)
-        size += sum(map(len, document))
+    for value in beam_files.read_json_lines(path):
+        block.append(Text(*value))
+        size += sum(map(len, block[-1].lines))
         if size >= _BLOCK_CHARACTERS:
             yield block
             block, size = [], 0

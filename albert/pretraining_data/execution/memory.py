@@ -6,25 +6,21 @@ import contextlib
 import pathlib
 from typing import Optional
 
-from albert.pretraining_data.config import PretrainingDataConfig
+from albert.pretraining_data.config import RecordsConfig
+from albert.pretraining_data.record_makers import find_maker
 
 # Measured; see the table that benchmarks/data_creation.py prints.
 _PARENT_BYTES = 120e6
 _ENCODER_BYTES = 220e6  # a worker with jieba's dictionary
 _WORKER_BYTES = 60e6
 _BYTES_OF_TEXT_FOR_A_TOKEN = 3
-_BYTES_OF_AN_INSTANCE, _BYTES_OF_A_PREDICTION = 400, 8
-_INSTANCE_FILL = 0.8  # of max_seq_length, by the text that an instance uses up
 
 
-def estimate_worker_memory(shard_bytes: float, config: PretrainingDataConfig) -> float:
+def estimate_worker_memory(shard_bytes: float, config: RecordsConfig) -> float:
     """Return about how many bytes a worker needs for a shard of so much text."""
     tokens = shard_bytes / _BYTES_OF_TEXT_FOR_A_TOKEN
-    instances = tokens * config.dupe_factor / (_INSTANCE_FILL * config.max_seq_length)
-    each = _BYTES_OF_AN_INSTANCE + (
-        _BYTES_OF_A_PREDICTION * config.max_predictions_per_seq
-    )
-    return max(_ENCODER_BYTES, _WORKER_BYTES + 2 * shard_bytes + instances * each)
+    instances = find_maker(config).estimate_memory(config, tokens)
+    return max(_ENCODER_BYTES, _WORKER_BYTES + 2 * shard_bytes + instances)
 
 
 def read_available_memory(root: str = "/") -> Optional[float]:
@@ -49,7 +45,7 @@ def describe_shortage(
     text_bytes: int,
     num_shards: int,
     num_workers: int,
-    config: PretrainingDataConfig,
+    config: RecordsConfig,
     available: Optional[float],
 ) -> Optional[str]:
     """Return a warning where a run may need more memory than there is, or None."""

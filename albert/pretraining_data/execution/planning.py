@@ -8,7 +8,7 @@ from typing import Callable, NamedTuple, Sequence
 from albert.base import files
 from albert.base.errors import UserError
 from albert.pretraining_data import shard_files, sharding, sources
-from albert.pretraining_data.config import PretrainingDataConfig
+from albert.pretraining_data.config import RecordsConfig
 from albert.pretraining_data.execution import resume
 from albert.pretraining_data.shard_files import InputId, ShardReport
 from albert.pretraining_data.sharding import Shard
@@ -21,14 +21,14 @@ CheckFile = Callable[[str, str], None]
 class Plan(NamedTuple):
     """What is known of a run before it starts."""
 
-    config: PretrainingDataConfig
+    config: RecordsConfig
     vocabulary: Vocabulary
     source: InputId
     shards: list[Shard]
 
 
 def check_outputs(
-    config: PretrainingDataConfig,
+    config: RecordsConfig,
     shards: Sequence[Shard] = (Shard(0, 1),),
     check_file: CheckFile = files.check_output_file,
 ) -> None:
@@ -36,26 +36,26 @@ def check_outputs(
 
     Each record file and the metadata beside it count as outputs.
     """
+    flag = f"--{config.output_flag}"
     taken = {os.path.realpath(path) for path in (*config.input_file, config.vocab_file)}
     for shard in shards:
         for name in shard_files.name_outputs(config, shard):
             for path in (name, records.metadata_path(name)):
-                check_file(path, "output_file")
+                check_file(path, config.output_flag)
                 if os.path.islink(path):  # records and metadata stay side by side
                     raise UserError(
-                        f"--output_file: {path} is a symbolic link: name the file that "
-                        "it stands for"
+                        f"{flag}: {path} is a symbolic link: name the file that it "
+                        "stands for"
                     )
                 if os.path.realpath(path) in taken:
                     raise UserError(
-                        f"--output_file: {path} is an input or another output of "
-                        "this run"
+                        f"{flag}: {path} is an input or another output of this run"
                     )
                 taken.add(os.path.realpath(path))
 
 
 def plan_run(
-    config: PretrainingDataConfig, check_file: CheckFile = files.check_output_file
+    config: RecordsConfig, check_file: CheckFile = files.check_output_file
 ) -> Plan:
     """Read the vocabulary and survey the input.
 
@@ -72,8 +72,8 @@ def plan_run(
     check_outputs(config, check_file=check_file)
     vocabulary = load_vocabulary(config.vocab_file)
     words_sha256 = None
-    if config.jieba_user_dict:
-        words_sha256 = sources.survey([config.jieba_user_dict]).sha256
+    if config.user_dictionary:
+        words_sha256 = sources.survey([config.user_dictionary]).sha256
     size, sha256 = sources.survey(config.input_file)
     count = sharding.count_shards(size, config.num_shards, config.shard_size_mb)
     shards = [Shard(index, count) for index in range(count)]

@@ -27,10 +27,11 @@ from albert.base.lock import hold_lock
 from albert.base.progress import hide_progress, show_progress
 from albert.base.signals import Terminated
 from albert.pretraining_data import shard_files, sharding, sources, summary
-from albert.pretraining_data.config import ExecutionConfig, PretrainingDataConfig
+from albert.pretraining_data.config import ExecutionConfig, RecordsConfig
 from albert.pretraining_data.execution import leftovers, memory, planning, spool
 from albert.pretraining_data.execution.planning import Plan
 from albert.pretraining_data.execution.workers import WorkerPool, read_peak_memory
+from albert.pretraining_data.record_makers import find_maker
 from albert.pretraining_data.shard_files import ShardReport
 
 _BLOCK_CHARACTERS = 1 << 16  # of text that a worker encodes at a time
@@ -43,7 +44,7 @@ class Report(NamedTuple):
     """What a run did.
 
     Attributes:
-        counts: of all shards, as in the metadata; see `summary.make_counts`.
+        counts: of all shards, as in the metadata; see `RecordMaker.make_counts`.
         shown: three instances as text.
         output_files: the record files and the instances in each.
         kept_shards: how many shards of an earlier run were kept.
@@ -91,13 +92,17 @@ def make_blocks(plan: Plan, skipped: Iterable[int]) -> Iterator[tuple[int, list]
     config = plan.config
     size = sum(map(os.path.getsize, config.input_file))
     with show_progress("reading", size, "B") as advance:
-        texts = sources.read_documents(config.input_file, config.text_field, advance)
+        texts = sources.read_texts(
+            *(config.input_file, config.text_field),
+            find_maker(config).across_files,
+            advance,
+        )
         for index, text in sharding.assign_documents(texts, count):
             num_documents += 1
             if index in skipped:
                 continue
             waiting[index].append(text)
-            sizes[index] += sum(map(len, text))
+            sizes[index] += sum(map(len, text.lines))
             if sizes[index] >= full:
                 yield index, waiting[index]
                 waiting[index], sizes[index] = [], 0
@@ -194,18 +199,21 @@ def _warn_of_memory(plan: Plan, num_workers: int) -> None:
 
 
 @contextlib.contextmanager
-def holding_outputs(outputs: Sequence[str]) -> Iterator[None]:
+def holding_outputs(
+    outputs: Sequence[str], flag: str = "output_file"
+) -> Iterator[None]:
     """Hold the outputs for this run alone; remove what killed runs left beside them.
 
     Args:
-        outputs: of this machine, as --output_file names them, without shards.
+        outputs: of this machine, as the config names them, without shards.
+        flag: that says where they go, for the message.
 
     Raises:
         UserError: another run is making one of them.
     """
     with contextlib.ExitStack() as stack:
         for path in outputs:
-            stack.enter_context(hold_lock(f"{path}.lock", f"--output_file: {path}"))
+            stack.enter_context(hold_lock(f"{path}.lock", f"--{flag}: {path}"))
         removed = leftovers.remove_leftovers(outputs)
         if removed:
             listed = ", ".join(removed)
@@ -252,7 +260,7 @@ def _counting_on_interrupt(plan: Plan) -> Iterator[None]:
 
 
 def create_pretraining_data(
-    config: PretrainingDataConfig, execution: ExecutionConfig = _ALONE
+    config: RecordsConfig, execution: ExecutionConfig = _ALONE
 ) -> Report:
     """Make the record files and the metadata beside each; each shard or none of it.
 
@@ -263,7 +271,8 @@ def create_pretraining_data(
         Interrupted: see there.
     """
     plan = planning.plan_run(config)
-    with holding_outputs(config.output_file), _counting_on_interrupt(plan):
+    outputs, flag = config.output_file, config.output_flag
+    with holding_outputs(outputs, flag), _counting_on_interrupt(plan):
         return _make_missing(plan, execution)
 
 

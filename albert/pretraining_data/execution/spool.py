@@ -15,8 +15,10 @@ from typing import Callable, Iterator, NamedTuple, Sequence
 
 import numpy as np
 
-from albert.pretraining_data.config import PretrainingDataConfig
-from albert.pretraining_data.documents import Document, DocumentEncoder, TextCounts
+from albert.pretraining_data.config import RecordsConfig
+from albert.pretraining_data.documents import Document, TextCounts
+from albert.pretraining_data.record_makers import find_maker
+from albert.pretraining_data.sources import Text
 from albert.text.vocabulary import Vocabulary
 
 _MARKED, _JOINS = 1, 2  # bits of a token's flags
@@ -28,13 +30,14 @@ class _Block(NamedTuple):
     Attributes:
         ids: uint16 or int32 [tokens].
         flags: uint8 [tokens].
-        sentence_lengths: of each document.
+        sentence_lengths, files: of each document.
         counts: what was read for them.
     """
 
     ids: np.ndarray
     flags: np.ndarray
     sentence_lengths: list[tuple[int, ...]]
+    files: list[int]
     counts: TextCounts
 
 
@@ -47,15 +50,18 @@ def pack_documents(documents: Sequence[Document], counts: TextCounts) -> bytes:
         ids = ids.astype(np.uint16)
     flags = marked * np.uint8(_MARKED) | joins * np.uint8(_JOINS)
     lengths = [d.sentence_lengths for d in documents]
-    return pickle.dumps(tuple(_Block(ids, flags, lengths, counts)), protocol=4)
+    numbers = [d.file for d in documents]
+    return pickle.dumps(tuple(_Block(ids, flags, lengths, numbers, counts)), protocol=4)
 
 
 def _unpack_documents(block: _Block) -> Iterator[Document]:
     ids = block.ids.astype(np.int32)
     marked, joins = block.flags & _MARKED != 0, block.flags & _JOINS != 0
     ends = list(accumulate(map(sum, block.sentence_lengths)))
-    for start, end, lengths in zip([0, *ends], ends, block.sentence_lengths):
-        yield Document(ids[start:end], marked[start:end], joins[start:end], lengths)
+    for start, end, *rest in zip(
+        *([0, *ends], ends, block.sentence_lengths, block.files)
+    ):
+        yield Document(ids[start:end], marked[start:end], joins[start:end], *rest)
 
 
 def load_documents(path: str) -> tuple[list[Document], TextCounts]:
@@ -71,20 +77,20 @@ def load_documents(path: str) -> tuple[list[Document], TextCounts]:
 
 
 def make_encoding(
-    vocabulary: Vocabulary, config: PretrainingDataConfig
+    vocabulary: Vocabulary, config: RecordsConfig
 ) -> Callable[[tuple[int, list]], tuple[int, bytes]]:
     """Return the function that encodes the documents of (shard, documents)."""
-    encoder = DocumentEncoder(vocabulary, config)
+    encoder = find_maker(config)(config, vocabulary).make_encoder()
 
-    def encode(block: tuple[int, Sequence[Sequence[str]]]) -> tuple[int, bytes]:
+    def encode(block: tuple[int, Sequence[Text]]) -> tuple[int, bytes]:
         index, texts = block
         counts = TextCounts()
         documents = []
         for text in texts:
-            document, document_counts = encoder.encode(text)
+            document, document_counts = encoder.encode(text.lines)
             counts.add(document_counts)
             if document is not None:
-                documents.append(document)
+                documents.append(document._replace(file=text.file))
         return index, pack_documents(documents, counts)
 
     return encode

@@ -11,10 +11,10 @@ from albert.pretraining_data.documents import Document, TextCounts
 from albert.pretraining_data.execution import spool
 
 
-def make_document(ids, lengths):
+def make_document(ids, lengths, file=0):
     ids = np.array(ids, np.int32)
     marked = ids % 3 == 0
-    return Document(ids, marked, marked | (ids % 2 == 0), tuple(lengths))
+    return Document(ids, marked, marked | (ids % 2 == 0), tuple(lengths), file)
 
 
 @pytest.mark.parametrize("highest", [70, 65_535, 65_536, 200_000])
@@ -22,7 +22,7 @@ def test_documents_come_back_as_they_were(tmp_path, highest):
     blocks = [
         [make_document([1, 2, 3, highest], (3, 1)), make_document([6], (1,))],
         [],
-        [make_document(range(40), (15, 25))],
+        [make_document(range(40), (15, 25), file=3)],
     ]
     counts = [TextCounts(documents=n, tokens=n * n) for n in (2, 0, 1)]
     counts[0].unknown_words.update({"x": 3})
@@ -38,6 +38,7 @@ def test_documents_come_back_as_they_were(tmp_path, highest):
             assert getattr(found, name).dtype == getattr(wanted, name).dtype
             np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
         assert found.sentence_lengths == wanted.sentence_lengths
+        assert found.file == wanted.file
     assert (total.documents, total.tokens) == (3, 5)
     assert total.unknown_words == {"x": 4, "y": 1}
 
