@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.checkpoints import storage
+from albert.checkpoints import restoring, storage
 
 
 def last_checkpoints(model_dir: str, count: int, flag: str) -> list[str]:
@@ -41,7 +41,7 @@ def read_mean(prefixes: Sequence[str], names: Sequence[str]) -> dict[str, np.nda
         UserError: they do not hold the same variables.
     """
     first, *others = prefixes
-    values = storage.read_variables(first, names)
+    values = restoring.read_model(first, names)
     sums = {name: value.astype(np.float64) for name, value in values.items()}
     shapes = {name: list(value.shape) for name, value in values.items()}
     for prefix in others:
@@ -52,7 +52,7 @@ def read_mean(prefixes: Sequence[str], names: Sequence[str]) -> dict[str, np.nda
                     f"{prefix} is not of the same model as {first}: its {name} has "
                     f"shape {found.get(name)}, not {shape}"
                 )
-        for name, value in storage.read_variables(prefix, names).items():
+        for name, value in restoring.read_model(prefix, names).items():
             sums[name] += value
     return {
         name: (total / len(prefixes)).astype(values[name].dtype)

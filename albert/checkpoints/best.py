@@ -149,7 +149,7 @@ class BestCheckpoint:
                 with files.atomic_path(os.path.join(self._folder, companion)) as copy:
                     shutil.copyfile(path, copy)
         kept = [*restoring.slim_names(checkpoint), storage.GLOBAL_STEP]
-        variables = storage.read_variables(checkpoint, kept)
+        variables = restoring.read_model(checkpoint, kept)
         storage.write_variables(os.path.join(self._folder, name), variables)
 
     def _remove_all_but(self, kept: Container[str]) -> None:

@@ -109,7 +109,7 @@ def read_tensorflow(
         do_lower_case = described["config"]["do_lower_case"]
     return Model(
         load_encoder_config(config_file),
-        storage.read_variables(checkpoint, names),
+        restoring.read_model(checkpoint, names),
         load_vocabulary(vocab_file),
         do_lower_case,
         labels,

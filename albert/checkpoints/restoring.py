@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import Iterable, Mapping, NamedTuple, Sequence
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
 from albert.checkpoints.formats import UNCHANGED, Format, map_names
-from albert.checkpoints.storage import GLOBAL_STEP, read_shapes
+from albert.checkpoints.storage import GLOBAL_STEP, read_shapes, read_variables
 
 v1 = tf.compat.v1
 
 # optimizer -> names of its slots of a variable, as in the reference's checkpoints.
 SLOTS = {"adamw": ("adam_m", "adam_v"), "lamb": ("lamb_m", "lamb_v")}
-SLOT_NAMES = tuple(slot for slots in SLOTS.values() for slot in slots)
+# The slot of a variable's mean over the last steps, where training keeps one: it is
+# what the model is then, and the variable itself is where training goes on.
+AVERAGE = "average"
+SLOT_NAMES = (*(slot for slots in SLOTS.values() for slot in slots), AVERAGE)
 PRETRAINING_HEADS = "cls/"  # where the names of both pretraining heads begin
 
 
@@ -33,12 +37,31 @@ def model_variables() -> list[tf.Variable]:
     return [v for v in v1.global_variables() if not is_training_state(v.op.name)]
 
 
+def _read_averages(found: Iterable[str]) -> dict[str, str]:
+    """Return variable -> its average, of the names in a checkpoint."""
+    ending = f"/{AVERAGE}"
+    return {n[: -len(ending)]: n for n in found if n.endswith(ending)}
+
+
+def read_model(checkpoint: str, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return name -> value of variables of a model: their averages, where there are.
+
+    Args:
+        names: see `slim_names`.
+    """
+    averages = _read_averages(read_shapes(checkpoint))
+    sources = {name: averages.get(name, name) for name in names}
+    values = read_variables(checkpoint, list(sources.values()))
+    return {name: values[source] for name, source in sources.items()}
+
+
 class InitialisationPlan(NamedTuple):
     """What a warm start takes from a checkpoint.
 
     Attributes:
         checkpoint: its prefix.
-        loaded: variable of the model that is read from it -> its name there.
+        loaded: variable of the model that is read from it -> its name there, that of
+            its average where it has one.
         fresh: variables of the model that it lacks; they keep their initial values.
         unused: variables of it that the model lacks, or that are training state.
     """
@@ -82,16 +105,20 @@ def plan_initialisation(
                 f"checkpoint {checkpoint}: {source} has shape {list(found[source])}, "
                 f"the model's is {list(model[name])}; is it the checkpoint's config?"
             )
+    averages = _read_averages(found)
+    used = {name: averages.get(source, source) for name, source in loaded.items()}
     return InitialisationPlan(
         checkpoint,
-        loaded,
+        used,
         tuple(sorted(set(model) - set(loaded))),
-        tuple(sorted(set(found) - set(loaded.values()))),
+        tuple(sorted(set(found) - set(loaded.values()) - set(used.values()))),
     )
 
 
-def check_complete(model: Mapping[str, Sequence[int]], checkpoint: str) -> None:
-    """Stop unless a checkpoint holds every variable of a model in its shape.
+def check_complete(
+    model: Mapping[str, Sequence[int]], checkpoint: str
+) -> Mapping[str, str]:
+    """Return variable -> its name in a checkpoint, which must hold all in their shapes.
 
     A Saver restores a variable of another shape without a word.
 
@@ -107,6 +134,13 @@ def check_complete(model: Mapping[str, Sequence[int]], checkpoint: str) -> None:
             f"checkpoint {checkpoint} lacks {plan.fresh[0]}"
             f"{' and others' if len(plan.fresh) > 1 else ''}: it is of another model"
         )
+    return plan.loaded
+
+
+def make_saver(sources: Mapping[str, str]) -> v1.train.Saver:
+    """Return what restores the model in the current graph; see `check_complete`."""
+    variables = {v.op.name: v for v in model_variables()}
+    return v1.train.Saver({sources[name]: v for name, v in variables.items()})
 
 
 def check_resumable(
@@ -114,6 +148,7 @@ def check_resumable(
     checkpoint: str,
     optimizer: str,
     trained: Iterable[str],
+    averaged: bool = False,
 ) -> None:
     """Stop unless training with `optimizer` can go on from a checkpoint.
 
@@ -121,13 +156,20 @@ def check_resumable(
         model: name -> shape of the model's variables.
         trained: the names of those that training updates (see
             `albert.training.step.trained_variables`); only they have slots.
+        averaged: whether training keeps their averages.
 
     Raises:
         UserError: it is of another model, or was trained with another optimizer, or
-            with one of `trained` frozen.
+            with one of `trained` frozen; or averages are kept only there or only now.
     """
     check_complete(model, checkpoint)
     found = read_shapes(checkpoint)
+    if averaged != bool(_read_averages(found)):
+        raise UserError(
+            f"checkpoint {checkpoint} was trained {'without' if averaged else 'with'} "
+            "averages of the variables (average_decay); train as before, or give "
+            "another output_dir and this checkpoint as init_checkpoint"
+        )
     missing = [f"{n}/{s}" for n in sorted(trained) for s in SLOTS[optimizer]]
     missing = [name for name in missing if name not in found]
     if not missing:

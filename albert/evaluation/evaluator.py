@@ -69,7 +69,7 @@ class CheckpointEvaluator:
             self._start = iterator.initializer
             variables = restoring.model_variables()
             self._shapes = {v.op.name: v.shape.as_list() for v in variables}
-            self._saver = v1.train.Saver(variables)
+            self._savers: dict[tuple[str, ...], v1.train.Saver] = {}
             config = one_device_config(replicas)
             self._session = v1.Session(graph=graph, config=config)
 
@@ -80,10 +80,10 @@ class CheckpointEvaluator:
             UserError: the checkpoint lacks a variable of the model, or has another
                 shape of it; or an input cannot be read.
         """
-        restoring.check_complete(self._shapes, checkpoint)
+        sources = restoring.check_complete(self._shapes, checkpoint)
         try:
             with self._session.graph.as_default():  # else the Saver takes it for eager
-                self._saver.restore(self._session, checkpoint)
+                self._find_saver(sources).restore(self._session, checkpoint)
         except (tf.errors.OpError, ValueError) as error:  # ValueError: it is gone
             first = str(error).splitlines()[0]
             raise UserError(f"checkpoint {checkpoint}: {first}") from error
@@ -101,6 +101,13 @@ class CheckpointEvaluator:
                 raise UserError(f"evaluation stopped: {cause}") from error
             yield batch
             done += 1
+
+    def _find_saver(self, sources: Mapping[str, str]) -> v1.train.Saver:
+        """Return what restores from checkpoints with these names; made once."""
+        key = tuple(sorted(sources.values()))
+        if key not in self._savers:
+            self._savers[key] = restoring.make_saver(sources)
+        return self._savers[key]
 
     def evaluate(
         self, checkpoint: str, stop: Optional[StopRequest] = None

@@ -46,8 +46,8 @@ class ModelSession:
             output = task.build(self._inputs, PREDICT, build_encoder)
             variables = restoring.model_variables()
             shapes = {v.op.name: v.shape.as_list() for v in variables}
-            restoring.check_complete(shapes, checkpoint)
-            saver = v1.train.Saver(variables)
+            sources = restoring.check_complete(shapes, checkpoint)
+            saver = restoring.make_saver(sources)
             config = one_device_config(replicas)
             session = v1.Session(graph=graph, config=config)
             saver.restore(session, checkpoint)

@@ -104,6 +104,8 @@ def plan_training(
         keep_checkpoint_max=_KEPT_CHECKPOINTS,
         log_every_steps=epoch,
         eval_every_steps=epoch,
+        fgm_epsilon=tuning.fgm_epsilon,
+        average_decay=tuning.average_decay,
         rate_rules=rules,
     )
 

@@ -72,6 +72,19 @@ class FineTuningConfig(Settings):
         "Evaluations on the val file, one an epoch, in a row without a better score "
         "after which training ends. Default: it never does.",
     )
+    fgm_epsilon: float = setting(
+        0.0,
+        "Adversarial training: each step's gradient is the sum of that of its batch "
+        "and of the batch with the word embeddings moved this far along their "
+        "gradient. 0 is none.",
+        check=at_least(0),
+    )
+    average_decay: float = setting(
+        0.0,
+        "Evaluate and keep the mean of the weights over the steps, which keeps this "
+        "share of itself at each; training goes on from the weights. 0 is none.",
+        check=in_range(low=0, high=1, high_open=True),
+    )
     random_seed: int = setting_of(TrainingConfig, "random_seed", 12345)
     precision: str = setting_of(TrainingConfig, "precision", "float32")
 

@@ -120,6 +120,10 @@ class TrainingConfig(Settings):
         "The norm that the gradient of all variables together is cut to.",
         check=above(0),
     )
+    # Size of the perturbation of the word embeddings in adversarial training (FGM), and
+    # decay of the average of the variables; 0 for none.
+    fgm_epsilon: float = 0.0
+    average_decay: float = 0.0
     # The first that matches a variable's name gives the factor of its learning rate.
     rate_rules: tuple[RateRule, ...] = ()
 

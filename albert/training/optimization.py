@@ -12,10 +12,11 @@ from typing import NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 
-from albert.checkpoints.restoring import SLOTS
+from albert.checkpoints.restoring import AVERAGE, SLOTS
 from albert.training.loss_scale import LossScale
 from albert.training.rates import RateRule, factor_of
 from albert.training.replicas import sum_over_replicas, variable_name
+from albert.training.schedule import average_decay_at
 
 v1 = tf.compat.v1
 
@@ -34,6 +35,8 @@ class OptimizerSettings(NamedTuple):
         weight_decay: of the variables that are decayed.
         clip_norm: what the norm of the whole gradient is cut to.
         rate_rules: factors of the learning rate, see `albert.training.rates`.
+        average_decay: of the mean of each variable over the steps, which is kept
+            beside it; 0 for none. See `albert.training.schedule.average_decay_at`.
     """
 
     beta1: float = 0.9
@@ -42,6 +45,7 @@ class OptimizerSettings(NamedTuple):
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     rate_rules: tuple[RateRule, ...] = ()
+    average_decay: float = 0.0
 
 
 DEFAULTS = OptimizerSettings()
@@ -217,6 +221,9 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             scale_state = self._loss_scale.after_step(finite)
             passes = tf.logical_or(self._loss_scale.can_sink, finite)
         check = _check_finite(passes, squares, [variable_name(v) for _, v in pairs])
+        keep = None
+        if self._settings.average_decay:
+            keep = average_decay_at(global_step, self._settings.average_decay)
         with tf.control_dependencies([check]):
             clipped, _ = tf.clip_by_global_norm(
                 gradients, self._settings.clip_norm, use_norm=norm
@@ -225,28 +232,27 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             self._apply_to_all_replicas,
             args=(
                 list(zip(clipped, [v for _, v in pairs])),
-                self._learning_rate,
-                finite,
+                (self._learning_rate, finite, keep),
                 scale_state,
             ),
             kwargs={"global_step": global_step},
         )
 
     def _apply_to_all_replicas(
-        self, strategy, grads_and_vars, learning_rate, finite, scale_state, global_step
+        self, strategy, grads_and_vars, scalars, scale_state, global_step
     ):
         """Update every replica's copy with that replica's (equal) gradient."""
         variables = [variable for _, variable in grads_and_vars]
         with tf.init_scope():
             self._create_slots(variables)
 
-        def update(variable, gradient, rate, take):
-            return self._resource_apply_dense(gradient, variable, rate, take)
+        def update(variable, gradient, rate, take, keep):
+            return self._resource_apply_dense(gradient, variable, rate, take, keep)
 
         updates = []
         for gradient, variable in grads_and_vars:
             updates += strategy.extended.update(
-                variable, update, args=(gradient, learning_rate, finite), group=False
+                variable, update, args=(gradient, *scalars), group=False
             )
         if self._loss_scale is not None:
             updates += self._loss_scale.update(strategy, scale_state)
@@ -254,16 +260,18 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             return tf.group(*updates)
         with tf.control_dependencies(updates):
             return tf.group(
-                strategy.extended.update(global_step, _count_update, args=(finite,))
+                strategy.extended.update(global_step, _count_update, args=(scalars[1],))
             )
 
     def _create_slots(self, var_list: Sequence[tf.Variable]) -> None:
         for variable in var_list:
             self._zeros_slot(variable, self._m_name, self._m_name)
             self._zeros_slot(variable, self._v_name, self._v_name)
+            if self._settings.average_decay:
+                self._zeros_slot(variable, AVERAGE, AVERAGE)
 
     def _resource_apply_dense(
-        self, grad, handle, learning_rate, finite
+        self, grad, handle, learning_rate, finite, keep
     ) -> tf.Operation:
         m = self.get_slot(handle, self._m_name)
         v = self.get_slot(handle, self._v_name)
@@ -276,8 +284,16 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
         new = self._rule(grad, *old, learning_rate, decay, settings)
         if finite is not None:
             new = Moments(*(tf.where(finite, n, o) for n, o in zip(new, old)))
-        return tf.group(
+        updates = [
             handle.assign(new.value, read_value=False),
             m.assign(new.m, read_value=False),
             v.assign(new.v, read_value=False),
-        )
+        ]
+        if keep is not None:
+            average = self.get_slot(handle, AVERAGE)
+            before = tf.convert_to_tensor(average)
+            after = keep * before + (1.0 - keep) * new.value
+            if finite is not None:
+                after = tf.where(finite, after, before)
+            updates.append(average.assign(after, read_value=False))
+        return tf.group(*updates)

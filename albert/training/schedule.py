@@ -4,6 +4,25 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+_AVERAGE_DELAY = 9.0  # steps: of n done, the average is over about the last n / 9
+
+
+def average_decay_at(step: tf.Tensor, decay: float) -> tf.Tensor:
+    """Return what an average keeps of itself at a step; the rest is the new value.
+
+    It rises from 0, so that neither the first values nor the average's own initial
+    value count for long: min(decay, n / (n + 9)) after n steps.
+
+    Args:
+        step: integer scalar, the updates done before this one.
+        decay: what is kept in the end, in [0, 1).
+
+    Returns:
+        float32 scalar.
+    """
+    done = tf.cast(step, tf.float32)
+    return tf.minimum(decay, done / (done + _AVERAGE_DELAY))
+
 
 def learning_rate_at(
     step: tf.Tensor, peak: float, num_train_steps: int, num_warmup_steps: int

@@ -98,7 +98,13 @@ def check_start(
         _check_stays(config.init_checkpoint, config.output_dir)
         plan = restoring.plan_initialisation(model.shapes, config.init_checkpoint)
         return Start(0, plan)
-    restoring.check_resumable(model.shapes, newest, config.optimizer, model.trained)
+    restoring.check_resumable(
+        model.shapes,
+        newest,
+        config.optimizer,
+        model.trained,
+        averaged=bool(config.average_decay),
+    )
     return Start(done)
 
 

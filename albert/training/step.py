@@ -18,6 +18,7 @@ from absl import logging
 
 from albert.base.errors import UserError
 from albert.modeling.encoder import EncoderBuilder
+from albert.training.adversarial import find_perturbation, perturbed
 from albert.training.config import TrainingConfig
 from albert.training.loss_scale import LossScale
 from albert.training.optimization import (
@@ -200,12 +201,24 @@ def _sum_and_differentiate(
         whole: what `task` makes of the batch. With accumulation only its weights are
             computed, and its variables made.
     """
-    denominators = global_denominators(whole.losses)
-    if config.gradient_accumulation_steps == 1:
-        return _differentiate(whole, denominators, scale, config.rate_rules)
-    return _accumulate(
-        task, build_encoder, features, denominators, scale, config.rate_rules
-    )
+    denominators, rules = global_denominators(whole.losses), config.rate_rules
+    inputs = (task, build_encoder, features, denominators, scale, rules)
+    at_once = config.gradient_accumulation_steps == 1
+    if at_once:
+        sums, variables = _differentiate(whole, denominators, scale, rules)
+    else:
+        sums, variables = _accumulate(*inputs)
+    if not config.fgm_epsilon:
+        return sums, variables
+    change = find_perturbation(sums.gradients, variables, config.fgm_epsilon)
+    with perturbed(change):
+        if at_once:
+            again = task.build(features, TRAIN, build_encoder)
+            second, _ = _differentiate(again, denominators, scale, rules)
+        else:
+            second, _ = _accumulate(*inputs)
+    both = tuple(map(tf.add, sums.gradients, second.gradients))
+    return sums._replace(gradients=both), variables
 
 
 def build_train_step(

@@ -32,6 +32,8 @@ def stop_first(self, checkpoint, stop):
     return evaluate(self, checkpoint, stop)
 CheckpointEvaluator.evaluate = stop_first
 """
+# What must go on as it was, too.
+FURTHER = ["--fgm_epsilon=0.1", "--average_decay=0.8"]
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +69,7 @@ def whole(files, repo):
     """A model directory after a run that was not disturbed."""
     arguments = arguments_of(files, files / "whole", "--num_train_epochs=10")
     arguments += ["--learning_rate=0.01", "--do_train", "--do_eval", "--do_predict"]
+    arguments += FURTHER
     _finish(_start(repo, arguments))
     return files / "whole"
 
@@ -74,7 +77,7 @@ def whole(files, repo):
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(files, repo, whole):
     output = files / "halves"
     arguments = arguments_of(files, output, "--num_train_epochs=10", "--do_train")
-    arguments += ["--learning_rate=0.01", "--do_eval", "--do_predict"]
+    arguments += ["--learning_rate=0.01", "--do_eval", "--do_predict", *FURTHER]
     process = _start(repo, arguments)
     for line in process.stderr:
         if re.search(r"Step 8 of 40", line):
