@@ -15,6 +15,7 @@ from albert.base.settings import REQUIRED, list_settings
 from albert.modeling.encoder import ARCHITECTURES
 from experiments.arms import DriverConfig
 from experiments.crf_config import CrfConfig
+from experiments.hold_out import HoldOutConfig
 from tests.beam_kit import PIPELINE_OPTIONS
 from tests.beam_kit import SCRIPT as BEAM_SCRIPT
 from tests.test_imports import MAY_IMPORT
@@ -25,6 +26,7 @@ DOCUMENTS = sorted(
     path.relative_to(REPO).as_posix()
     for path in [*REPO.glob("*.md"), *REPO.glob("docs/**/*.md")]
     + list(REPO.glob("examples/**/*.md"))
+    + list(REPO.glob("models/**/*.md"))
 )
 NER_TOOLS = (
     "tools/evaluate_ner.py",
@@ -46,6 +48,7 @@ BENCHMARKS = (
 EXPERIMENTS = {
     "experiments/arms.py": DriverConfig,
     "experiments/ngram_crf.py": CrfConfig,
+    "experiments/hold_out.py": HoldOutConfig,
 }
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELLS = ("bash", "sh")
@@ -229,7 +232,7 @@ TABLES = (
     ("docs/formats.md", ("convert_checkpoint.py",)),
     ("docs/service.md", ("serve.py",)),
     ("docs/prediction.md", ("predict.py",)),
-    ("docs/experiments.md", ("experiments/arms.py",)),
+    ("docs/experiments.md", ("experiments/arms.py", "experiments/hold_out.py")),
 )
 
 
