@@ -18,8 +18,6 @@ from albert.serving.service_config import ServiceConfig, read_token
 
 cli.define_flags(ServiceConfig)
 
-WARM_UP = ["热身。"]  # the first run of a graph takes longer than those after it
-
 
 def main(words: list[str]) -> None:
     """Open the models, then serve them."""
@@ -36,7 +34,7 @@ def main(words: list[str]) -> None:
     models = {}
     for name, (folder, flag) in config.folders().items():
         models[name] = Predictor(folder, flag=flag)
-        models[name].predict(WARM_UP)
+        models[name].warm_up()
     server.run(Service(models, config, token), listener)
 
 

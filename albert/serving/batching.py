@@ -12,8 +12,10 @@ import time
 from concurrent.futures import Future
 from typing import Any, Callable, Hashable, NamedTuple, Optional, Sequence
 
+from albert.serving.texts import Input, count_characters
+
 # (key, texts) -> one result for each text
-Predict = Callable[[Any, Sequence[str]], Sequence[Any]]
+Predict = Callable[[Any, Sequence[Input]], Sequence[Any]]
 
 
 class QueueFull(Exception):
@@ -28,7 +30,7 @@ class _Job(NamedTuple):
     """A request: texts, and the future of their results."""
 
     key: Hashable
-    texts: Sequence[str]
+    texts: Sequence[Input]
     size: int  # characters, at least 1
     arrival: float
     future: Future
@@ -76,7 +78,7 @@ class Batcher:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
-    def submit(self, key: Hashable, texts: Sequence[str]) -> Future:
+    def submit(self, key: Hashable, texts: Sequence[Input]) -> Future:
         """Return the future of the texts' results, a list in their order.
 
         A future that is cancelled before its turn leaves the queue and costs nothing.
@@ -89,7 +91,7 @@ class Batcher:
             QueueFull: the queue is full.
             Closed: after `close`.
         """
-        size = max(1, sum(map(len, texts)))
+        size = max(1, sum(map(count_characters, texts)))
         job = _Job(key, texts, size, time.monotonic(), Future())
         with self._changed:
             if self._closed:

@@ -31,6 +31,8 @@ class Item(NamedTuple):
 
     Attributes:
         text: the text, of a CoNLL file the columns joined.
+        second: the second text, for models that take two.
+        second_name: what it is called.
         raw: the lines of the input that it was made of.
         fields: the JSON object that the text is a field of.
         block: of a CoNLL file: the sentence with its lines.
@@ -40,6 +42,20 @@ class Item(NamedTuple):
     raw: tuple[str, ...]
     fields: Optional[Mapping[str, Any]] = None
     block: Optional[Block] = None
+    second: Optional[str] = None
+    second_name: str = ""
+
+
+class Fields(NamedTuple):
+    """The fields of JSON objects that hold the text, and the second one, if any.
+
+    Attributes:
+        second_name: what the model calls the second text.
+    """
+
+    text: str = "text"
+    second: Optional[str] = None
+    second_name: str = ""
 
 
 @contextlib.contextmanager
@@ -69,14 +85,27 @@ def _open_twice(path: Optional[str]) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _read_texts(path: Optional[str], advance: Advance) -> Iterator[Item]:
+def _read_texts(
+    path: Optional[str], fields: Fields, advance: Advance
+) -> Iterator[Item]:
+    name = path or STANDARD_INPUT
     with _open(path) as file:
-        for line in files.decode_lines(file, path or STANDARD_INPUT, advance):
-            yield Item(line, (line,))
+        lines = files.decode_lines(file, name, advance)
+        for number, line in enumerate(lines, start=1):
+            if fields.second is None:
+                yield Item(line, (line,))
+                continue
+            text, *others = line.split("\t")
+            if len(others) != 1:
+                raise UserError(
+                    f"{name}: line {number} has {len(others)} tabs; a text, a tab and "
+                    f"its {fields.second_name} are expected"
+                )
+            yield Item(text, (line,), None, None, others[0], fields.second_name)
 
 
 def _read_objects(
-    path: Optional[str], text_field: str, advance: Advance
+    path: Optional[str], names: Fields, advance: Advance
 ) -> Iterator[Item]:
     name = path or STANDARD_INPUT
     with _open(path) as file:
@@ -85,15 +114,21 @@ def _read_objects(
             if line.strip():
                 where = f"{name}: line {number}"
                 fields = files.parse_json(line, where)
-                yield Item(_find_text(fields, text_field, where), (line,), fields)
+                text = _find_text(fields, names.text, where)
+                second = None
+                if names.second is not None:
+                    second = _find_text(fields, names.second, where, "second_field")
+                yield Item(text, (line,), fields, None, second, names.second_name)
 
 
-def _find_text(fields: Any, text_field: str, where: str) -> str:
+def _find_text(
+    fields: Any, text_field: str, where: str, flag: str = "text_field"
+) -> str:
     if not isinstance(fields, dict):
         raise UserError(f"{where} is no JSON object")
     if text_field not in fields:
         raise UserError(
-            f"{where} has no field {text_field!r} (--text_field); it has "
+            f"{where} has no field {text_field!r} (--{flag}); it has "
             f"{', '.join(map(repr, fields)) or 'none'}"
         )
     text = fields[text_field]
@@ -134,7 +169,7 @@ def _set_apart(items: Iterator[Item], after: Optional[Item]) -> Iterator[Item]:
 def read_items(
     paths: Sequence[str],
     input_format: str,
-    text_field: str = "text",
+    fields: Fields = Fields(),  # noqa: B008, it is never changed
     advance: Advance = lambda size: None,
 ) -> Iterator[Item]:
     """Yield the texts of files in order; of standard input where there are no files.
@@ -142,7 +177,7 @@ def read_items(
     Args:
         paths: plain or gzip.
         input_format: one of `prediction_config.INPUT_FORMATS`.
-        text_field: of JSON objects.
+        fields: of JSON objects, and whether a text has a second one.
         advance: called with the bytes read since the last call, as they are stored.
 
     Raises:
@@ -151,13 +186,13 @@ def read_items(
     last = None
     for path in paths or (None,):
         if input_format == JSONL:
-            yield from _read_objects(path, text_field, advance)
+            yield from _read_objects(path, fields, advance)
         elif input_format == CONLL:
             for item in _set_apart(_read_sentences(path, advance), last):
                 yield item
                 last = item
         else:
-            yield from _read_texts(path, advance)
+            yield from _read_texts(path, fields, advance)
 
 
 def count_bytes(paths: Sequence[str]) -> Optional[int]:

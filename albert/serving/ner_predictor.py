@@ -9,8 +9,13 @@ import numpy as np
 from albert.modeling import crf_decoding
 from albert.modeling.crf_decoding import Chain
 from albert.serving.dictionary import NO_TERMS, Terms
+from albert.serving.inputs import Item
 from albert.serving.model_session import ModelSession
 from albert.serving.ner_emissions import NerEmissions
+from albert.serving.outputs import Result
+from albert.serving.prediction_config import INPUT_FORMATS, OUTPUT_FORMATS
+from albert.serving.task_predictor import TaskPredictor
+from albert.serving.texts import check_inputs
 from albert.tasks.ner.entities import Span, SpanReader
 from albert.tasks.ner.tag_schemes import split_tag, write_span
 from albert.tasks.ner.task import NerTask
@@ -34,8 +39,13 @@ class LabelledSentence(NamedTuple):
     entities: list[dict[str, Any]]
 
 
-class NerPredictor:
+class NerPredictor(TaskPredictor):
     """Finds entities in texts of any length; threads may share it."""
+
+    input_formats = INPUT_FORMATS
+    output_formats = OUTPUT_FORMATS
+    finds_entities = True
+    unit = "entities"
 
     def __init__(
         self,
@@ -89,9 +99,29 @@ class NerPredictor:
             there. One that the user's terms brought has "source": "dictionary" and
             score 1.
         """
+        check_inputs(texts, self.second)
         return [
             {"text": text, "entities": [e for s in labelled for e in s.entities]}
             for text, labelled in zip(texts, self.label_texts(texts, min_score))
+        ]
+
+    def answer(self, items: Sequence[Item], min_score: float) -> list[Result]:
+        """Return the entities of items, all of one input format."""
+        if items and items[0].block is not None:
+            found = [i.block.sentence for i in items if i.block.sentence is not None]
+            columns = [sentence.columns for sentence in found]
+            rest = iter(self.label_columns(columns, min_score))
+            labelled = [[] if i.block.sentence is None else [next(rest)] for i in items]
+        else:
+            labelled = self.label_texts([item.text for item in items], min_score)
+        return [
+            Result(
+                item,
+                [part.sentence for part in parts],
+                [self.tags_of(part) for part in parts],
+                [entity for part in parts for entity in part.entities],
+            )
+            for item, parts in zip(items, labelled)
         ]
 
     def label_texts(

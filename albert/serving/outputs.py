@@ -18,7 +18,9 @@ _HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair: no character
 
 
 class Result(NamedTuple):
-    """An item of the input with what the model says of it.
+    """An item of the input with the entities that a model finds in it.
+
+    What any task's results have: see `albert.serving.task_predictor.TaskResult`.
 
     Attributes:
         sentences: its columns.
@@ -31,21 +33,31 @@ class Result(NamedTuple):
     tags: Sequence[Sequence[str]]
     entities: Sequence[Mapping[str, Any]]
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What JSON lines hold beside the item's own."""
+        return {"entities": list(self.entities)}
+
+    @property
+    def counted(self) -> list[str]:
+        """What totals count."""
+        return [entity["type"] for entity in self.entities]
+
 
 class Totals(NamedTuple):
-    """How much was labelled; `entities` counts those of each type."""
+    """How much was predicted; `counts` are by type of entity, or by label."""
 
     texts: int
-    entities: Mapping[str, int]
+    counts: Mapping[str, int]
 
-    def add(self, results: Sequence[Result]) -> Totals:
-        """Return the totals with these results in them."""
-        found = Counter(e["type"] for result in results for e in result.entities)
+    def add(self, results: Sequence[Any]) -> Totals:
+        """Return the totals with these results, of any task, in them."""
+        found = Counter(name for result in results for name in result.counted)
         texts = self.texts + sum(not _is_rest(result) for result in results)
-        return Totals(texts, Counter(self.entities) + found)
+        return Totals(texts, Counter(self.counts) + found)
 
 
-def _is_rest(result: Result) -> bool:
+def _is_rest(result: Any) -> bool:
     """Whether a result is only what stands after the last sentence of a CoNLL file."""
     block = result.item.block
     return block is not None and block.sentence is None
@@ -59,7 +71,7 @@ class Writer(abc.ABC):
         return ""
 
     @abc.abstractmethod
-    def write(self, result: Result) -> str:
+    def write(self, result: Any) -> str:
         """Return a result as text."""
 
     def end(self, totals: Totals) -> str:
@@ -69,16 +81,18 @@ class Writer(abc.ABC):
 
 
 class JsonLines(Writer):
-    """A JSON object a text: its fields, and "entities"."""
+    """A JSON object a text: its fields, and what the model says; for any task."""
 
-    def write(self, result: Result) -> str:
+    def write(self, result: Any) -> str:
         """See `Writer`."""
         if _is_rest(result):
             return ""
         fields = result.item.fields
         if fields is None:
             fields = {"text": result.item.text}
-        value = {**fields, "entities": list(result.entities)}
+            if result.item.second is not None:
+                fields[result.item.second_name] = result.item.second
+        value = {**fields, **result.fields}
         line = json.dumps(value, ensure_ascii=False)
         if not _is_unicode(line):  # half a surrogate pair, which only JSON can escape
             line = json.dumps(value)
@@ -125,7 +139,7 @@ class HtmlPage(Writer):
 
     def end(self, totals: Totals) -> str:
         """See `Writer`."""
-        return html_page.write_foot(totals.texts, totals.entities)
+        return html_page.write_foot(totals.texts, totals.counts)
 
 
 def _is_unicode(text: str) -> bool:

@@ -9,18 +9,18 @@ import os
 import pathlib
 import sys
 import time
-from typing import IO, Any, Iterable, Iterator, Mapping, Optional, Sequence
+from typing import IO, Any, Iterable, Iterator, Mapping, Optional
 
 from absl import logging
 
 from albert.base import files
 from albert.base.errors import UserError
 from albert.base.progress import hide_progress, show_progress
-from albert.serving.inputs import Item, count_bytes, read_items
-from albert.serving.ner_predictor import NerPredictor
-from albert.serving.outputs import Result, Totals, Writer, make_writer
+from albert.serving.inputs import Fields, Item, count_bytes, read_items
+from albert.serving.outputs import Totals, Writer, make_writer
 from albert.serving.prediction_config import PredictionConfig
 from albert.serving.predictor import Predictor
+from albert.serving.task_predictor import TaskPredictor
 from albert.serving.unfinished import InputHash, Unfinished, open_unfinished
 
 # A chunk is what is in memory at once, and what a killed run loses: batches of
@@ -59,6 +59,24 @@ def _check_output(config: PredictionConfig) -> None:
             raise UserError(f"--output_file: {path} is an input file too")
 
 
+def _check_formats(config: PredictionConfig, predictor: Predictor) -> None:
+    """Stop where flags do not suit the task of the model."""
+    name, served = predictor.task.name, predictor.of_task
+    for flag, value, known in (
+        ("input_format", config.input_format, served.input_formats),
+        ("output_format", config.output_format, served.output_formats),
+    ):
+        if value not in known:
+            raise UserError(
+                f"--{flag}: a model of the task {name} has {', '.join(known)}; got "
+                f"{value}"
+            )
+    if config.min_score and not served.finds_entities:
+        raise UserError(f"--min_score: a model of the task {name} finds no entities")
+    if config.second_field and served.second is None:
+        raise UserError(f"--second_field: this model of the task {name} takes one text")
+
+
 def _describe(config: PredictionConfig, predictor: Predictor) -> dict[str, Any]:
     """Return what results depend on, beside the input; ready for JSON."""
     terms = None
@@ -68,6 +86,7 @@ def _describe(config: PredictionConfig, predictor: Predictor) -> dict[str, Any]:
     return {
         "input_format": config.input_format,
         "text_field": config.text_field,
+        "second_field": config.second_field,
         "output_format": config.output_format,
         "min_score": config.min_score,
         "dictionary": terms,
@@ -80,34 +99,12 @@ def _cut_into_chunks(items: Iterable[Item], batch_size: int) -> Iterator[list[It
     characters = 0
     for item in items:
         chunk.append(item)
-        characters += len(item.text)
+        characters += len(item.text) + len(item.second or "")
         if len(chunk) >= batch_size * _CHUNK_BATCHES or characters >= _CHUNK_CHARACTERS:
             yield chunk
             chunk, characters = [], 0
     if chunk:
         yield chunk
-
-
-def label_items(
-    predictor: NerPredictor, items: Sequence[Item], min_score: float
-) -> list[Result]:
-    """Return what the model says of items, all of one input format."""
-    if items and items[0].block is not None:
-        sentences = [i.block.sentence for i in items if i.block.sentence is not None]
-        columns = [sentence.columns for sentence in sentences]
-        rest = iter(predictor.label_columns(columns, min_score))
-        labelled = [[] if i.block.sentence is None else [next(rest)] for i in items]
-    else:
-        labelled = predictor.label_texts([item.text for item in items], min_score)
-    return [
-        Result(
-            item,
-            [part.sentence for part in parts],
-            [predictor.tags_of(part) for part in parts],
-            [entity for part in parts for entity in part.entities],
-        )
-        for item, parts in zip(items, labelled)
-    ]
 
 
 def _skip_finished(
@@ -133,7 +130,7 @@ def _skip_finished(
 def _predict_all(
     items: Iterator[Item],
     config: PredictionConfig,
-    predictor: NerPredictor,
+    predictor: TaskPredictor,
     writer: Writer,
     target: Unfinished,
 ) -> Totals:
@@ -144,7 +141,7 @@ def _predict_all(
     if not done:
         target.write(writer.begin())
     for chunk in _cut_into_chunks(items, config.batch_size):
-        results = label_items(predictor, chunk, config.min_score)
+        results = predictor.answer(chunk, config.min_score)
         target.write("".join(map(writer.write, results)))
         for item in chunk:
             seen.add(item.raw)
@@ -188,25 +185,27 @@ def predict_files(
     """
     _check_output(config)
     predictor = Predictor(config.model_dir, config.batch_size, config.dictionary)
-    writer = make_writer(
-        config.output_format, predictor.task.labels.types, _title(config)
-    )
+    _check_formats(config, predictor)
+    types = predictor.task.labels.types if predictor.of_task.finds_entities else ()
+    writer = make_writer(config.output_format, types, _title(config))
     if not config.input_file and sys.stdin.isatty():
         logging.info("reading standard input; Ctrl-D ends it")
     to_terminal = stdout is not None and stdout.isatty()
     show = hide_progress if to_terminal else show_progress
     settings = _describe(config, predictor)
+    second = predictor.of_task.second
+    name = None if second is None else config.second_field or second
+    fields = Fields(config.text_field, name, second or "")
     start = time.monotonic()
     with show("predicting", count_bytes(config.input_file), "B") as advance:
-        items = read_items(
-            config.input_file, config.input_format, config.text_field, advance
-        )
+        items = read_items(config.input_file, config.input_format, fields, advance)
         with _open_target(config, settings, stdout) as target:
             totals = _predict_all(items, config, predictor.of_task, writer, target)
     logging.info(
-        "%d texts, %d entities, %.1f s",
+        "%d texts, %d %s, %.1f s",
         totals.texts,
-        sum(totals.entities.values()),
+        sum(totals.counts.values()),
+        predictor.of_task.unit,
         time.monotonic() - start,
     )
     predictor.close()

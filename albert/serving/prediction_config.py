@@ -40,12 +40,18 @@ class PredictionConfig(Settings):
     )
     input_format: str = setting(
         TEXT,
-        "text (one text a line), jsonl (a JSON object a line), or conll (a character "
-        "a line, first field; a blank line between sentences).",
+        "text (one text a line; for models that take two, a tab between them), jsonl "
+        "(a JSON object a line), or conll (a character a line, first field; a blank "
+        "line between sentences).",
         choices=INPUT_FORMATS,
     )
     text_field: str = setting(
         "text", "The field of the JSON objects that holds the text."
+    )
+    second_field: Optional[str] = setting(
+        None,
+        "The field of the second text, for models that take two. Default: as the "
+        "model calls it, text_b for pairs.",
     )
     output_file: Optional[str] = setting(
         None,
@@ -55,8 +61,8 @@ class PredictionConfig(Settings):
     )
     output_format: str = setting(
         JSONL,
-        "jsonl (a JSON object a text), conll (a character and its tag a line), or html "
-        "(a page with the entities highlighted).",
+        "jsonl (a JSON object a text); for entities also conll (a character and its "
+        "tag a line) and html (a page with the entities highlighted).",
         choices=OUTPUT_FORMATS,
     )
     resume: bool = setting(

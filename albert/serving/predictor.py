@@ -13,9 +13,13 @@ from albert.base import files
 from albert.base.errors import UserError
 from albert.checkpoints.best import choose_checkpoint
 from albert.evaluation.evaluator import read_step
+from albert.serving.class_predictor import ClassPredictor
 from albert.serving.dictionary import NO_TERMS, read_terms
 from albert.serving.model_session import ModelSession
 from albert.serving.ner_predictor import NerPredictor
+from albert.serving.task_predictor import TaskPredictor
+from albert.serving.texts import Input
+from albert.tasks.classification.task import ClassificationTask
 from albert.tasks.finetuning_task import FineTuningTask
 from albert.tasks.model_folder import LABELS_FILE, describe_folder, open_trained
 from albert.tasks.ner.task import NerTask
@@ -28,10 +32,16 @@ class ServedTask(NamedTuple):
     """A row of the table: a task, and what predicts with its models."""
 
     task_class: type[FineTuningTask]
-    make_predictor: Callable[..., Any]
+    make_predictor: Callable[..., TaskPredictor]
 
 
-TASKS: Mapping[str, ServedTask] = {NerTask.name: ServedTask(NerTask, NerPredictor)}
+TASKS: Mapping[str, ServedTask] = {
+    row.task_class.name: row
+    for row in (
+        ServedTask(NerTask, NerPredictor),
+        ServedTask(ClassificationTask, ClassPredictor),
+    )
+}
 
 
 def find_task(model_dir: str, flag: str = "model_dir") -> ServedTask:
@@ -86,18 +96,40 @@ class Predictor:
         # What predicts for this task alone, with its own methods.
         self.of_task = row.make_predictor(self.task, self._session, batch_size, terms)
 
+    @property
+    def second(self) -> Optional[str]:
+        """What the model calls the second text of an input; None: it takes none."""
+        return self.of_task.second
+
     def predict(
-        self, texts: Sequence[str], min_score: float = 0.0
+        self, texts: Sequence[Input], min_score: float = 0.0
     ) -> list[dict[str, Any]]:
         """Return what the model says of each text, ready for JSON.
 
-        For named entities see `NerPredictor.predict`.
+        Args:
+            texts: strings; for models that take two texts pairs of strings, as
+                `[("怎么改密码", "密码在哪里修改")]`.
+            min_score: entities of a lower probability are left out.
+
+        Returns:
+            See `predict` of the task's own predictor, as `NerPredictor.predict`.
         """
         return self.of_task.predict(texts, min_score)
 
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
-        """Return the tags of sentences in columns; see `NerPredictor.tag`."""
+        """Return the tags of sentences in columns; see `NerPredictor.tag`.
+
+        Raises:
+            UserError: the model finds no entities.
+        """
+        if not self.of_task.finds_entities:
+            raise UserError(f"a model of the task {self.task.name} gives no tags")
         return self.of_task.tag(sentences)
+
+    def warm_up(self) -> None:
+        """Predict once: the first run of a graph takes longer than those after it."""
+        text = "热身。"
+        self.predict([text if self.second is None else (text, text)])
 
     def describe(self) -> dict[str, Any]:
         """Return what the model is, ready for JSON."""
@@ -105,6 +137,7 @@ class Predictor:
         return {
             "task": self.task.name,
             **self.task.labels_to_json(self.task.labels),
+            "second_text": self.second,
             "max_seq_length": self.task.settings.max_seq_length,
             "do_lower_case": self.task.settings.do_lower_case,
             "encoder": self.task.encoder.to_dict(),

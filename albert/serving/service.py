@@ -11,11 +11,17 @@ from typing import Any, Mapping, Optional, Protocol, Sequence
 
 from absl import logging
 
+from albert.base.errors import UserError
 from albert.serving import service_routes
-from albert.serving.batching import Batcher, Closed, QueueFull
+from albert.serving.batching import (
+    Batcher,
+    Closed,
+    QueueFull,
+)
 from albert.serving.service_config import ServiceConfig
 from albert.serving.service_metrics import Metrics
 from albert.serving.service_schema import PredictRequest, WrongRequest
+from albert.serving.texts import Input, check_inputs, count_characters
 
 PATHS = ("/", "/healthz", "/metrics", "/openapi.json", "/v1/model", "/v1/predict")
 OPEN_PATHS = ("/", "/healthz")  # asked for no token
@@ -24,7 +30,9 @@ OPEN_PATHS = ("/", "/healthz")  # asked for no token
 class Model(Protocol):
     """What is served: see `albert.serving.predictor.Predictor`."""
 
-    def predict(self, texts: Sequence[str], min_score: float) -> Sequence[Any]:
+    second: Optional[str]
+
+    def predict(self, texts: Sequence[Input], min_score: float) -> Sequence[Any]:
         """Return what to say of each text, ready for JSON."""
 
     def describe(self) -> Mapping[str, Any]:
@@ -61,7 +69,7 @@ class Service:
         self._token = token
         self._app = service_routes.make_app(self)
 
-    def _predict(self, key: tuple[str, float], texts: Sequence[str]) -> Sequence[Any]:
+    def _predict(self, key: tuple[str, float], texts: Sequence[Input]) -> Sequence[Any]:
         name, min_score = key
         return self.models[name].predict(texts, min_score)
 
@@ -119,6 +127,7 @@ class Service:
             raise WrongRequest(404, f"there is no such model; there is {known}")
         texts = request.all_texts()
         check_lengths(texts, self.config)
+        _check_kind(request, texts, self.models[name].second)
         try:
             return name, self.batcher.submit((name, request.min_score), texts)
         except QueueFull:
@@ -163,16 +172,29 @@ class _Exchange:
         await self._send(message)
 
 
-def check_lengths(texts: Sequence[str], config: ServiceConfig) -> None:
+def _check_kind(
+    request: PredictRequest, texts: Sequence[Input], second: Optional[str]
+) -> None:
+    """Raise WrongRequest where a model takes pairs, or no pairs, or other ones."""
+    for name in request.second_fields():
+        if second is not None and name != second:
+            raise WrongRequest(422, f"the model takes text and {second}, not {name}")
+    try:
+        check_inputs(texts, second)
+    except UserError as error:
+        raise WrongRequest(422, str(error)) from None
+
+
+def check_lengths(texts: Sequence[Input], config: ServiceConfig) -> None:
     """Raise WrongRequest for too many texts, or one that is too long."""
     if len(texts) > config.max_texts:
         raise WrongRequest(
             422, f"a request has at most {config.max_texts} texts, not {len(texts)}"
         )
     for number, text in enumerate(texts, 1):
-        if len(text) > config.max_text_length:
+        if count_characters(text) > config.max_text_length:
             raise WrongRequest(
                 422,
-                f"text {number} has {len(text)} characters, more than the "
+                f"text {number} has {count_characters(text)} characters, more than the "
                 f"{config.max_text_length} that are allowed",
             )

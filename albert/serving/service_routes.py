@@ -19,6 +19,7 @@ from albert.serving.service_schema import (
     parse_request,
     request_schema,
 )
+from albert.serving.texts import count_characters
 
 if TYPE_CHECKING:
     from albert.serving.service import Service
@@ -40,7 +41,7 @@ def make_app(service: Service) -> FastAPI:
     app = FastAPI(
         title="albert",
         version=__version__,
-        description="Named entities of Chinese text, with their probabilities.",
+        description="What models say of Chinese text, with probabilities.",
         docs_url=None,  # its pages load scripts from other hosts
         redoc_url=None,
     )
@@ -78,7 +79,7 @@ def make_app(service: Service) -> FastAPI:
         wanted = parse_request(await _read_body(request, service.config))
         name, future = service.submit(wanted)
         results = await _wait_while_there(request, future)
-        service.metrics.count_characters(sum(map(len, wanted.all_texts())))
+        service.metrics.count_characters(sum(map(count_characters, wanted.all_texts())))
         return JSONResponse({"model": name, "results": results})
 
     @app.exception_handler(WrongRequest)

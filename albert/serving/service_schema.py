@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from albert.base.optional import extra
+from albert.serving.texts import Input
 
 with extra("serve"):
     from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -20,8 +21,12 @@ class WrongRequest(Exception):
         self.headers = {name.replace("_", "-"): v for name, v in headers.items()}
 
 
+# What models that take two texts call the second one.
+SECOND_FIELDS = ("text_b", "question")
+
+
 class PredictRequest(BaseModel):
-    """One text, or a list of texts."""
+    """One text, or a list of texts; for models that take two, one pair or a list."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -32,7 +37,15 @@ class PredictRequest(BaseModel):
     )
 
     text: Optional[str] = Field(None, description="The text to label.")
-    texts: Optional[list[str]] = Field(None, description="Several texts.")
+    text_b: Optional[str] = Field(
+        None, description="The second text, for models of pairs; beside text."
+    )
+    question: Optional[str] = Field(
+        None, description="The question, for models that answer some; beside text."
+    )
+    texts: Optional[list[Union[str, tuple[str, str]]]] = Field(
+        None, description="Several texts, or several pairs, each a list of two."
+    )
     model: Optional[str] = Field(
         None, description="The model's name; the first model where there is none."
     )
@@ -44,11 +57,22 @@ class PredictRequest(BaseModel):
     def _check_texts(self) -> PredictRequest:
         if (self.text is None) == (self.texts is None):
             raise ValueError("give either text or texts")
+        if self.second_fields() and self.text is None:
+            raise ValueError("in texts a pair is a list of two texts")
+        if len(self.second_fields()) > 1:
+            raise ValueError("give one of text_b and question")
         return self
 
-    def all_texts(self) -> list[str]:
-        """Return the texts, however many."""
-        return [self.text] if self.texts is None else self.texts
+    def second_fields(self) -> list[str]:
+        """Return the names of second texts that were given."""
+        return [name for name in SECOND_FIELDS if getattr(self, name) is not None]
+
+    def all_texts(self) -> list[Input]:
+        """Return the texts or pairs, however many."""
+        if self.texts is not None:
+            return self.texts
+        pairs = [(self.text, getattr(self, name)) for name in self.second_fields()]
+        return pairs or [self.text]
 
 
 class Entity(BaseModel):
@@ -61,18 +85,27 @@ class Entity(BaseModel):
     score: float = Field(description="The probability of exactly this entity, 0 to 1.")
 
 
-class Result(BaseModel):
-    """What a model says of a text."""
+class EntityResult(BaseModel):
+    """What a model of the task ner says of a text."""
 
     text: str
     entities: list[Entity]
+
+
+class ClassResult(BaseModel):
+    """What a model of the task classification says of a text or a pair."""
+
+    text: str
+    text_b: Optional[str] = None
+    label: str = Field(description="The most probable label.")
+    probabilities: dict[str, float] = Field(description="Of each label.")
 
 
 class PredictResponse(BaseModel):
     """`results` has an entry for each text, in their order."""
 
     model: str
-    results: list[Result]
+    results: list[Union[EntityResult, ClassResult]]
 
 
 class ModelList(BaseModel):
@@ -104,7 +137,9 @@ def parse_request(body: bytes) -> PredictRequest:
         )[0]
     if wrong["type"] == "json_invalid":
         raise WrongRequest(400, f"the body is no JSON: {_tidy(wrong['msg'])}")
-    place = ".".join(map(str, wrong["loc"]))
+    first, *inner = [*wrong["loc"], ""]
+    numbers = [part for part in inner if isinstance(part, int)]  # no names of types
+    place = ".".join(map(str, [first, *numbers])) if first != "" else ""
     message = f"{place}: {wrong['msg']}" if place else _tidy(wrong["msg"])
     raise WrongRequest(422, message[:300])
 

@@ -1,4 +1,4 @@
-"""A model of random variables for named entities, in a folder as training leaves it."""
+"""Models of random variables, in folders as training leaves them."""
 
 from __future__ import annotations
 
@@ -34,16 +34,21 @@ ENCODER = {
 
 
 def write_model(folder, head="crf", scheme="BIO", latin_columns="characters", seed=5):
-    """Write a model folder; return it."""
+    """Write a folder of a model for entities; return it."""
+    labels = LabelSet(find_scheme(scheme), ("A", "B"), latin_columns)
+    settings = NerConfig(head=head, max_seq_length=24, do_lower_case=False)
+    return write_random(folder, NerTask, settings, labels, seed)
+
+
+def write_random(folder, task_class, settings, labels, seed=5):
+    """Write a folder of a model of any task, of random variables; return it."""
     folder.mkdir(parents=True)
     (folder / "given.json").write_text(json.dumps(ENCODER))
     vocab_file = folder / "given.txt"
     vocab_file.write_text("\n".join([*SPECIAL_TOKENS, *CHARACTERS]) + "\n", "utf-8")
     encoder = load_encoder_config(str(folder / "given.json"))
     vocabulary = load_vocabulary(str(vocab_file))
-    labels = LabelSet(find_scheme(scheme), ("A", "B"), latin_columns)
-    settings = NerConfig(head=head, max_seq_length=24, do_lower_case=False)
-    task = NerTask(settings, labels, Tokenizer(vocabulary, False), encoder)
+    task = task_class(settings, labels, Tokenizer(vocabulary, False), encoder)
     guard.prepare(str(folder), encoder, identify(vocabulary), str(vocab_file))
     save_labels(str(folder), task)
     with tf.Graph().as_default(), v1.Session() as session:

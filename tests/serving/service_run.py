@@ -21,6 +21,8 @@ cli.define_flags(ServiceConfig)
 class StandIn:
     """Finds every 'x' of a text, with the score 0.5."""
 
+    second = None
+
     def __init__(self, folder):
         self._path = os.path.join(folder, "texts")
 
@@ -46,11 +48,37 @@ class StandIn:
         return {"task": "ner", "types": ["X"]}
 
 
+class PairStandIn:
+    """Labels a pair by its lengths, for the page."""
+
+    second = "text_b"
+
+    def __init__(self, folder):
+        del folder
+
+    def predict(self, texts, min_score):
+        return [
+            {
+                **{"text": a, "text_b": b, "label": "same"},
+                "probabilities": {"other": 0.25, "same": 0.75},
+            }
+            for a, b in texts
+        ]
+
+    def describe(self):
+        labels = ["other", "same"]
+        return {"task": "classification", "labels": labels, "second_text": "text_b"}
+
+
+def open_stand_in(folder):
+    return (PairStandIn if folder.endswith("pairs") else StandIn)(folder)
+
+
 def main(words):
     config = cli.read_flags(ServiceConfig, words)
     token = config.token_file and read_token(config.token_file)
     listener = server.bind(config)
-    models = {name: StandIn(folder) for name, (folder, _) in config.folders().items()}
+    models = {name: open_stand_in(f) for name, (f, _) in config.folders().items()}
     server.run(Service(models, config, token), listener)
 
 

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from albert.base.errors import UserError
-from albert.serving.inputs import count_bytes, read_items
+from albert.serving.inputs import Fields, count_bytes, read_items
 
 
 def write(folder, name, text, pack=False):
@@ -44,7 +44,7 @@ def test_standard_input_is_read_where_no_file_is_named(monkeypatch, pack, input_
 
 def test_objects_keep_their_other_fields(tmp_path):
     path = write(tmp_path, "a", '{"id": 7, "body": "用"}\n\n{"body": "", "x": [1]}\n')
-    found = list(read_items([path], "jsonl", "body"))
+    found = list(read_items([path], "jsonl", Fields("body")))
     assert [item.text for item in found] == ["用", ""]
     assert [dict(item.fields) for item in found] == [
         {"id": 7, "body": "用"},

@@ -31,7 +31,7 @@ TYPED = (
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("page")
-    for name in ("first", "second"):
+    for name in ("first", "second", "pairs"):
         (path / name).mkdir()
     (path / "token").write_text("open-sesame")
     return path
@@ -39,7 +39,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def service(folder):
-    flags = [f"--model=first={folder}/first", f"--model=second={folder}/second"]
+    names = ("first", "second", "pairs")
+    flags = [f"--model={name}={folder}/{name}" for name in names]
     with serving(STAND_IN, folder / "log", *flags, "--max_text_length=50") as server:
         yield server
 
@@ -152,6 +153,17 @@ def test_another_model_is_asked(page, folder):
     page.find("model").send_keys("second")
     page.submit("for the second")
     assert "for the second" in (folder / "second" / "texts").read_text()
+
+
+def test_a_model_of_pairs_shows_its_labels(page):
+    assert not page.find("second").is_displayed()
+    page.find("model").send_keys("pairs")
+    page.driver.execute_script(TYPED, page.find("second"), "乙")
+    page.submit("甲")
+    assert page.find("labels").text.split() == ["same", "0.7500", "other", "0.2500"]
+    assert page.find("text").text == "甲\n乙"
+    assert not page.find("legend").is_displayed()
+    assert page.driver.title == "Classification"
 
 
 def test_labels_are_english_or_chinese(page):

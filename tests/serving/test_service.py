@@ -27,7 +27,7 @@ SECRET = "机密"  # in every text here; nothing that is logged may hold it
 def folder(tmp_path_factory):
     """A folder with folders that stand for models."""
     path = tmp_path_factory.mktemp("service")
-    for name in ("first", "second", "a", "terminated", "late", "int"):
+    for name in ("first", "second", "pairs", "a", "terminated", "late", "int"):
         (path / name).mkdir()
     return path
 
@@ -35,7 +35,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def service(folder):
     """One service for most tests, with narrow limits."""
-    flags = [f"--model=first={folder}/first", f"--model=second={folder}/second"]
+    names = ("first", "second", "pairs")
+    flags = [f"--model={name}={folder}/{name}" for name in names]
     flags += ["--max_body_bytes=3000", "--max_text_length=100", "--max_texts=3"]
     flags += ["--queue_size=2", "--batch_characters=1", "--request_timeout=1.5"]
     with serving(STAND_IN, folder / "log", *flags) as server:
@@ -85,6 +86,14 @@ def test_several_texts_keep_their_order(service):
     assert service.predict(texts=[]).json["results"] == []
 
 
+def test_pairs_alone_and_several(service):
+    expected = {"text": "a", "text_b": "b", "label": "same"}
+    (one,) = service.predict(text="a", text_b="b", model="pairs").json["results"]
+    assert {name: one[name] for name in expected} == expected
+    several = service.predict(texts=[["a", "b"], ["c", "d"]], model="pairs").json
+    assert [r["text_b"] for r in several["results"]] == ["b", "d"]
+
+
 def test_a_model_is_chosen_by_name(service, folder):
     assert service.predict(text="to the second", model="second").status == 200
     assert "to the second" in computed(folder, "second")
@@ -100,7 +109,7 @@ def test_the_lowest_score_is_passed_on(service):
 def test_models_and_limits_are_told(service):
     told = service.ask("/v1/model").json
     assert told["default"] == "first"
-    assert [m["name"] for m in told["models"]] == ["first", "second"]
+    assert [m["name"] for m in told["models"]] == ["first", "second", "pairs"]
     assert told["models"][0]["types"] == ["X"]
     assert told["limits"] == {
         "max_body_bytes": 3000,
@@ -133,8 +142,20 @@ def test_models_and_limits_are_told(service):
         (b'{"text": "a", "min_score": 2}', 422, "min_score: Input should be less"),
         (b'{"text": "a", "min_score": NaN}', 422, "min_score: Input should be"),
         (b'{"text": "a", "txt": "b"}', 422, "txt: Extra inputs are not permitted"),
-        (b'{"text": "a", "model": "third"}', 404, "there is first, second"),
+        (b'{"text": "a", "model": "third"}', 404, "there is first, second, pairs"),
         (b'{"texts": ["a", "a", "a", "a"]}', 422, "at most 3 texts, not 4"),
+        (
+            b'{"text": "a", "text_b": "b"}',
+            422,
+            "text 1 is a pair; the model takes sing",
+        ),
+        (b'{"texts": ["a", ["a", "b"]]}', 422, "text 2 is a pair; the model takes"),
+        (b'{"texts": ["a"], "text_b": "b"}', 422, "in texts a pair is a list of two"),
+        (b'{"text": "a", "model": "pairs"}', 422, "takes pairs: text and text_b"),
+        (
+            *(b'{"text": "a", "question": "b", "model": "pairs"}', 422),
+            "the model takes text and text_b, not question",
+        ),
     ],
 )
 def test_wrong_requests_are_told_what_is_wrong(service, body, status, message):
@@ -292,7 +313,8 @@ def test_health_metrics_and_the_description(service):
     }
     operation = described["paths"]["/v1/predict"]["post"]
     body = operation["requestBody"]["content"]["application/json"]["schema"]
-    assert set(body["properties"]) == {"text", "texts", "model", "min_score"}
+    names = {"text", "text_b", "question", "texts", "model", "min_score"}
+    assert set(body["properties"]) == names
     assert {"200", "400", "404", "413", "422", "503"} <= set(operation["responses"])
 
 

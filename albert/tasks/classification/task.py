@@ -84,7 +84,11 @@ def label_losses(
 
 
 class ClassificationTask(FineTuningTask):
-    """Labels texts or pairs of texts."""
+    """Labels texts or pairs of texts.
+
+    Attributes:
+        has_windows: whether texts are seen through several windows.
+    """
 
     name = "classification"
     unit = "texts"
@@ -104,9 +108,9 @@ class ClassificationTask(FineTuningTask):
         """See `FineTuningTask`."""
         super().__init__(settings, labels, tokenizer, encoder)
         self.best_metric = _BEST[settings.best_metric]
-        self._several = settings.long_text != NO_WINDOWS
+        self.has_windows = settings.long_text != NO_WINDOWS
         self._encoder = Encoder(tokenizer, settings)
-        if labels.pairs and self._several:
+        if labels.pairs and self.has_windows:
             raise UserError("--long_text is for single texts, the data have pairs")
 
     @classmethod
@@ -157,7 +161,7 @@ class ClassificationTask(FineTuningTask):
             weights = weigh_classes(settings, label_ids, self.labels.names)[label_ids]
         self._log_counts(name, file.path, windows)
         examples = Examples(rows, windows, label_ids, weights)
-        return ClassificationSource(examples, self.features, self._several, seed)
+        return ClassificationSource(examples, self.features, self.has_windows, seed)
 
     def _number_labels(self, file: RowFile) -> tuple[list[Row], np.ndarray]:
         """Return the rows whose labels the model knows, and their ids, int32."""
@@ -192,7 +196,7 @@ class ClassificationTask(FineTuningTask):
         `input_ids`, `input_mask` and `segment_ids` [B, T], with windows [B, W, T];
         except in PREDICT `label_ids` [B]; in TRAIN `weights` float32 [B].
         """
-        size = [None, None, None] if self._several else [None, None]
+        size = [None, None, None] if self.has_windows else [None, None]
         names = ("input_ids", "input_mask", "segment_ids")
         found = {name: tf.TensorSpec(size, tf.int32) for name in names}
         if mode != PREDICT:
@@ -214,7 +218,7 @@ class ClassificationTask(FineTuningTask):
         vectors = read_text_vector(
             self.settings.features, encoded, inputs[1], self.settings.feature_layer
         )
-        if not self._several:
+        if not self.has_windows:
             return vectors
         vectors = tf.reshape(vectors, [shape[0], shape[1], vectors.shape[-1]])
         present = features["input_mask"][:, :, 0]
