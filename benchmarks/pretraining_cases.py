@@ -13,7 +13,7 @@ from albert.base.errors import UserError
 from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import make_encoder_builder
 from albert.records import features as records
-from albert.tasks.pretraining import input as pretraining_input
+from albert.tasks import record_input as pretraining_input
 from albert.tasks.pretraining.task import PretrainingTask
 from albert.training.config import TrainingConfig
 from albert.training.step import build_train_step

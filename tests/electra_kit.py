@@ -3,17 +3,45 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 
 import numpy as np
 import tensorflow as tf
 
-from albert.modeling.encoder import parse_encoder_config
+from albert.modeling.encoder import make_encoder_builder, parse_encoder_config
+from albert.tasks.electra.config import ObjectiveConfig
+from albert.tasks.electra.masking import SpecialIds
+from albert.tasks.electra.task import ElectraTask
+from albert.training.config import Schedule, TrainingConfig
 
 v1 = tf.compat.v1
 
 OWN = "base"  # the case that lies in the repository; the others in ../shared
 CASES = ("base", "small", "tied_generator", "masked_lm_only")
+
+
+# [CLS], [SEP] and [MASK] of the recorded vocabulary.
+SPECIAL_IDS = SpecialIds(3, 4, 5)
+DRAWS = ("positions", "replace_uniform", "gumbel_uniform")
+
+
+class RecordedDraws:
+    """What the reference drew, given as features."""
+
+    def __init__(self, features):
+        self._features = features
+
+    def positions(self, candidates, slots):
+        assert self._features["positions"].shape[1] == slots
+        return self._features["positions"]
+
+    def replace(self, slots):
+        return self._features["replace_uniform"]
+
+    def gumbel(self, slots, vocab_size):
+        assert self._features["gumbel_uniform"].shape[1:] == [slots, vocab_size]
+        return self._features["gumbel_uniform"]
 
 
 class Recorded:
@@ -32,6 +60,41 @@ class Recorded:
         values = {"architecture": "electra", "embedding_size": width}
         return parse_encoder_config({**self.values[network], **values}, network)
 
+    def objective(self) -> ObjectiveConfig:
+        """The settings of the case; those it does not name have their defaults."""
+        fields = {field.name for field in dataclasses.fields(ObjectiveConfig)}
+        given = {k: v for k, v in self.hparams.items() if k in fields}
+        return ObjectiveConfig(**given)
+
+    def task(self, **kinds) -> ElectraTask:
+        """The task of the case, which draws what was drawn for it."""
+        config = self.encoder_config("discriminator")
+        kinds = {"make_draws": RecordedDraws, "length_buckets": False, **kinds}
+        return ElectraTask(config, self.objective(), 40, SPECIAL_IDS, **kinds)
+
+    def build_encoder(self):
+        return make_encoder_builder(self.encoder_config("discriminator"))
+
+    def training(self, **kinds) -> TrainingConfig:
+        """How the four recorded steps were made."""
+        names = ("learning_rate", "num_train_steps", "num_warmup_steps")
+        power = self.values["lr_decay_power"]
+        schedule = Schedule(power, True, not kinds.pop("read_after", False))
+        return TrainingConfig(
+            output_dir="unused",
+            optimizer="adamw",
+            schedule=schedule,
+            **{name: self.hparams[name] for name in names},
+            **kinds,
+        )
+
+    def batch(self, index: int) -> dict[str, np.ndarray]:
+        """The features of a batch, and what was drawn for it."""
+        inputs = self.group(f"batch{index}/input/")
+        draws = self.group(f"batch{index}/draw/")
+        assert set(draws) == set(DRAWS)
+        return {**inputs, **draws}
+
     def group(self, prefix: str) -> dict[str, np.ndarray]:
         """The arrays below `prefix`, by the rest of their names."""
         return {
@@ -43,7 +106,9 @@ class Recorded:
     @contextlib.contextmanager
     def session(self, variables=None):
         """A session with the recorded checkpoint loaded into the default graph."""
-        with v1.Session() as session:
+        config = v1.ConfigProto()  # building these graphs takes longer than running
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+        with v1.Session(config=config) as session:
             session.run(v1.global_variables_initializer())
             variables = v1.trainable_variables() if variables is None else variables
             v1.train.Saver(variables).restore(session, self.checkpoint)

@@ -1,4 +1,4 @@
-"""Heads over an encoder's output: masked LM, sentence order, labels.
+"""Heads over an encoder's output: masked LM, replaced tokens, sentence order, labels.
 
 A head gives logits; tasks turn them into losses and predictions.
 """
@@ -18,24 +18,27 @@ def masked_lm_logits(
     hidden: tf.Tensor,
     token_decoder: TokenDecoder,
     config: EncoderConfig,
+    scope: str = "cls/predictions",
+    transform: str = "cls/predictions/transform",
 ) -> tf.Tensor:
     """Return logits over the vocabulary at the masked positions.
 
     Args:
         hidden: float32, [N, H], the encoder's output at these positions.
         token_decoder: of the encoder; the transform gives the width it takes.
+        scope, transform: where the variables lie; the defaults are BERT's.
 
     Returns:
-        float32, [N, V]. Variables `cls/predictions/transform/{dense,LayerNorm}` and
-        `cls/predictions/output_bias` [V].
+        float32, [N, V]. Variables `<transform>/{dense,LayerNorm}` and
+        `<scope>/output_bias` [V].
     """
-    with v1.variable_scope("cls/predictions"):
-        with v1.variable_scope("transform"):
-            activation = layers.ACTIVATIONS[config.hidden_act]
-            hidden = layers.dense(
-                hidden, token_decoder.width, config.initializer_range, activation
-            )
-            hidden = layers.layer_norm(hidden)
+    with v1.variable_scope(transform):
+        activation = layers.ACTIVATIONS[config.hidden_act]
+        hidden = layers.dense(
+            hidden, token_decoder.width, config.initializer_range, activation
+        )
+        hidden = layers.layer_norm(hidden)
+    with v1.variable_scope(scope):
         bias = v1.get_variable(
             "output_bias", [config.vocab_size], initializer=v1.zeros_initializer()
         )
@@ -72,6 +75,38 @@ def sentence_order_logits(pooled: tf.Tensor, initializer_range: float) -> tf.Ten
         float32, [B, 2]. Variables `cls/seq_relationship/output_{weights,bias}`.
     """
     return _linear(pooled, 2, initializer_range, "cls/seq_relationship")
+
+
+def generator_logits(
+    hidden: tf.Tensor, token_decoder: TokenDecoder, config: EncoderConfig
+) -> tf.Tensor:
+    """Return logits over the vocabulary of ELECTRA's generator.
+
+    As `masked_lm_logits`. Variables `generator_predictions/{dense,LayerNorm}` and
+    `generator_predictions/output_bias` [V].
+    """
+    scope = "generator_predictions"
+    return masked_lm_logits(hidden, token_decoder, config, scope, scope)
+
+
+def discriminator_logits(sequence: tf.Tensor, config: EncoderConfig) -> tf.Tensor:
+    """Return for each token how much it looks replaced; Clark et al. (2020).
+
+    Args:
+        sequence: float32, [B, T, H].
+
+    Returns:
+        float32, [B, T]; above 0 for "replaced". Variables
+        `discriminator_predictions/dense` [H, H] and `dense_1` [H, 1].
+    """
+    rows = tf.reshape(sequence, [-1, sequence.shape[-1]])
+    with v1.variable_scope("discriminator_predictions"):
+        activation = layers.ACTIVATIONS[config.hidden_act]
+        hidden = layers.dense(
+            rows, config.hidden_size, config.initializer_range, activation
+        )
+        logits = layers.dense(hidden, 1, None, scope="dense_1")
+    return tf.reshape(logits, tf.shape(sequence)[:2])
 
 
 def token_label_logits(

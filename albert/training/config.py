@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from albert.base.errors import UserError
 from albert.base.settings import (
@@ -24,6 +24,23 @@ OPTIMIZERS = ("lamb", "adamw")
 PUBLISHED_RATE, PUBLISHED_BATCH = 0.00176, 4096
 _HIGH_RATE, _SMALL_BATCH = 0.001, 512  # where `advise_on_rate` has something to say
 PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+class Schedule(NamedTuple):
+    """How the learning rate goes from step to step; the defaults are BERT's.
+
+    Attributes:
+        power: of the decay; 1 is linear.
+        warmup_multiplies: whether the warm-up is a factor of the decayed rate, as in
+            ELECTRA; else it stands in its place.
+        counts_from_0: whether the first update has the rate of step 0 (with warm-up
+            none, so that only its moments change), as ELECTRA is written; else that of
+            step 1, as its runs mostly had it, and BERT's.
+    """
+
+    power: float = 1.0
+    warmup_multiplies: bool = False
+    counts_from_0: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,10 +143,20 @@ class TrainingConfig(Settings):
     average_decay: float = 0.0
     # The first that matches a variable's name gives the factor of its learning rate.
     rate_rules: tuple[RateRule, ...] = ()
+    schedule: Schedule = Schedule()
+    # See `OptimizerSettings`; for one device without accumulation.
+    clip_by_unsummed_rows: bool = False
 
     def validate(self) -> None:
         """Check the rules of rates, and the warm-up against the run."""
         check_rules(self.rate_rules)
+        if self.clip_by_unsummed_rows and (
+            self.gradient_accumulation_steps > 1 or self.fgm_epsilon
+        ):
+            raise UserError(
+                "clip_by_unsummed_rows goes neither with gradient_accumulation_steps "
+                "nor with fgm_epsilon: they sum gradients of several parts"
+            )
         if self.num_warmup_steps > self.num_train_steps:
             raise UserError(
                 "num_warmup_steps must be at most num_train_steps "

@@ -8,10 +8,11 @@ reference. Checked against recorded steps of albert_zh (see the tests).
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional, Sequence, Union
 
 import tensorflow as tf
 
+from albert.base.errors import UserError
 from albert.checkpoints.restoring import AVERAGE, SLOTS
 from albert.training.loss_scale import LossScale
 from albert.training.rates import RateRule, factor_of
@@ -37,6 +38,9 @@ class OptimizerSettings(NamedTuple):
         rate_rules: factors of the learning rate, see `albert.training.rates`.
         average_decay: of the mean of each variable over the steps, which is kept
             beside it; 0 for none. See `albert.training.schedule.average_decay_at`.
+        clip_by_unsummed_rows: whether that norm counts each looked-up row of a table
+            for itself, before rows of equal ids are summed, as TensorFlow's
+            `clip_by_global_norm` does. It then depends on how a batch is divided.
     """
 
     beta1: float = 0.9
@@ -46,6 +50,7 @@ class OptimizerSettings(NamedTuple):
     clip_norm: float = 1.0
     rate_rules: tuple[RateRule, ...] = ()
     average_decay: float = 0.0
+    clip_by_unsummed_rows: bool = False
 
 
 DEFAULTS = OptimizerSettings()
@@ -157,6 +162,12 @@ def _check_finite(
         return tf.cond(passes, lambda: tf.constant(True), fail)
 
 
+def _unsummed_rows(gradient: Union[tf.Tensor, tf.IndexedSlices]) -> tf.Tensor:
+    """Return the values of a gradient, of equal rows those before their sum."""
+    is_rows = isinstance(gradient, tf.IndexedSlices)
+    return gradient.values if is_rows else gradient
+
+
 class GlobalBatchOptimizer(v1.train.Optimizer):
     """Sums gradients over replicas, then clips them, then applies an update rule.
 
@@ -212,7 +223,12 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
         gradients = sum_over_replicas([tf.convert_to_tensor(g) for g, _ in pairs])
         if self._loss_scale is not None:
             gradients = self._loss_scale.unscale(gradients)
-        squares = tf.stack([tf.nn.l2_loss(g) for g in gradients])  # half the squares
+        measured = gradients
+        if self._settings.clip_by_unsummed_rows:
+            if replica.num_replicas_in_sync > 1 or self._loss_scale is not None:
+                raise UserError("clip_by_unsummed_rows: for one device, not in float16")
+            measured = [_unsummed_rows(gradient) for gradient, _ in pairs]
+        squares = tf.stack([tf.nn.l2_loss(g) for g in measured])  # half the squares
         norm = tf.sqrt(2.0 * tf.reduce_sum(squares))
         finite, scale_state = None, None
         passes = tf.math.is_finite(norm)

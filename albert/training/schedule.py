@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from albert.training.config import Schedule
+
 _AVERAGE_DELAY = 9.0  # steps: of n done, the average is over about the last n / 9
 
 
@@ -25,24 +27,33 @@ def average_decay_at(step: tf.Tensor, decay: float) -> tf.Tensor:
 
 
 def learning_rate_at(
-    step: tf.Tensor, peak: float, num_train_steps: int, num_warmup_steps: int
+    step: tf.Tensor,
+    peak: float,
+    num_train_steps: int,
+    num_warmup_steps: int,
+    schedule: Schedule = Schedule(),  # noqa: B008, it cannot be changed
 ) -> tf.Tensor:
-    """Return the learning rate of a step: linear warm-up, then linear decay to 0.
+    """Return the learning rate of a step: linear warm-up, then decay to 0.
 
     Args:
-        step: integer scalar, the number of the update, counted from 1: the global step
-            after it. The recorded steps of the reference follow this count (under
-            TensorFlow 1.15 its optimizers read the step after its increment).
+        step: integer scalar, the global step before the update where the schedule
+            counts from 0, else after it. The recorded steps of albert_zh follow the
+            latter (under TensorFlow 1.15 its optimizers read the step after its
+            increment).
         peak: the rate that the decay starts from (at step 0, warm-up or not).
         num_train_steps: where the decay reaches 0.
-        num_warmup_steps: below it the rate is `peak * step / num_warmup_steps`.
+        num_warmup_steps: below it the rate is `peak * step / num_warmup_steps`, or this
+            share of the decayed rate.
+        schedule: which of these, and the power of the decay.
 
     Returns:
         float32 scalar.
     """
     step = tf.cast(step, tf.float32)
     done = tf.minimum(step / num_train_steps, 1.0)
-    decayed = peak * (1.0 - done)
+    decayed = peak * (1.0 - done) ** schedule.power
     if num_warmup_steps == 0:
         return decayed
+    if schedule.warmup_multiplies:
+        return decayed * tf.minimum(step / num_warmup_steps, 1.0)
     return tf.where(step < num_warmup_steps, peak * step / num_warmup_steps, decayed)

@@ -100,14 +100,22 @@ def _differentiate(
     denominators: tf.Tensor,
     scale: Optional[tf.Tensor],
     rules: Sequence[RateRule],
+    keep_rows: bool = False,
 ) -> tuple[_Sums, list[tf.Variable]]:
-    """Return the sums of one micro-batch, and the variables that have a gradient."""
+    """Return the sums of one micro-batch, and the variables that have a gradient.
+
+    Args:
+        keep_rows: whether the gradient of a table stays the rows that were looked up,
+            equal ones not yet summed.
+    """
     losses = list(output.losses.values())
     totals = tf.stack([term.total * term.factor for term in losses])
     loss = tf.reduce_sum(totals / denominators)
     variables = _unfrozen_variables(rules)
     gradients = tf.gradients(loss if scale is None else loss * scale, variables)
     pairs = [(g, v) for g, v in zip(gradients, variables) if g is not None]
+    if not keep_rows:
+        pairs = [(tf.convert_to_tensor(g), v) for g, v in pairs]
     if not pairs:
         raise UserError("nothing to train: every variable is frozen")
     terms = [*losses, *output.logged_means.values()]
@@ -115,7 +123,7 @@ def _differentiate(
         tf.stop_gradient(loss),
         tf.stack([term.total for term in terms]),
         tf.stack([term.weight for term in terms]),
-        tuple(tf.convert_to_tensor(gradient) for gradient, _ in pairs),
+        tuple(gradient for gradient, _ in pairs),
     )
     return sums, [variable for _, variable in pairs]
 
@@ -205,7 +213,10 @@ def _sum_and_differentiate(
     inputs = (task, build_encoder, features, denominators, scale, rules)
     at_once = config.gradient_accumulation_steps == 1
     if at_once:
-        sums, variables = _differentiate(whole, denominators, scale, rules)
+        sums, variables = _differentiate(
+            *(whole, denominators, scale, rules),
+            keep_rows=config.clip_by_unsummed_rows,
+        )
     else:
         sums, variables = _accumulate(*inputs)
     if not config.fgm_epsilon:
@@ -249,8 +260,14 @@ def build_train_step(
     )
     _log_rates(variables, config)
     step = v1.train.get_or_create_global_step()
+    schedule = config.schedule
     rate = learning_rate_at(
-        step + 1, config.learning_rate, config.num_train_steps, config.num_warmup_steps
+        # The update needs the rate, and the step is counted after the update.
+        step + (0 if schedule.counts_from_0 else 1),
+        config.learning_rate,
+        config.num_train_steps,
+        config.num_warmup_steps,
+        schedule,
     )
     optimizer = GlobalBatchOptimizer(
         config.optimizer, rate, loss_scale, _optimizer_settings(config)

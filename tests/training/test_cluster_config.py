@@ -11,7 +11,7 @@ from albert.base.errors import UserError
 from albert.modeling.encoder import load_encoder_config
 from albert.records.arrays import read_arrays
 from albert.records.expected import ExpectedRecords
-from albert.tasks.pretraining.input_shard import assign_files
+from albert.tasks.input_shard import assign_files
 from albert.tasks.pretraining.source import RecordSource
 from albert.training.cluster_config import ClusterConfig, parse_cluster, refuse_cluster
 from albert.training.config import ReplicaConfig

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from albert.training import optimization
+from albert.training.config import Schedule
 from albert.training.optimization import GlobalBatchOptimizer
 from albert.training.schedule import learning_rate_at
 
@@ -31,6 +32,39 @@ def test_rate_rises_to_the_warm_up_and_falls_to_the_last_step(step, rate):
 
 def test_rate_without_warm_up_starts_at_its_peak():
     assert float(learning_rate_at(tf.constant(0), 0.3, 10, 0)) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        # ELECTRA's recorded steps 0 to 4 of 10, 2 of warm-up, from a rate of 2e-3.
+        (Schedule(1.0, True, True), [0.0, 9e-4, 16e-4, 14e-4]),
+        (Schedule(1.0, True, False), [9e-4, 16e-4, 14e-4, 12e-4]),
+        (Schedule(2.0, True, True), [0.0, 81e-5, 128e-5, 98e-5]),
+        # BERT's warm-up stands in place of the decay.
+        (Schedule(), [10e-4, 16e-4, 14e-4, 12e-4]),
+    ],
+)
+def test_schedules_differ_in_power_warm_up_and_first_step(schedule, rates):
+    """The third by hand: 2e-3 times 0.9 squared, half of it; 0.8 and 0.7 squared."""
+    steps = [n if schedule.counts_from_0 else n + 1 for n in range(4)]
+    found = [learning_rate_at(tf.constant(n), 2e-3, 10, 2, schedule) for n in steps]
+    np.testing.assert_allclose(found, rates, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("unsummed", "moment"), [(False, 0.1), (True, 0.14)])
+def test_norm_of_looked_up_rows_before_or_after_their_sum(unsummed, moment):
+    """Rows (3, 0) and (4, 0) of one id: the norm is 5 before the sum, 7 after it."""
+    with tf.Graph().as_default(), v1.Session() as session:
+        table = v1.get_variable("table", [3, 2], use_resource=True)
+        rows = tf.IndexedSlices(tf.constant([[3.0, 0.0], [4.0, 0.0]]), [1, 1], [3, 2])
+        settings = optimization.DEFAULTS._replace(clip_by_unsummed_rows=unsummed)
+        optimizer = GlobalBatchOptimizer("adamw", tf.constant(0.0), settings=settings)
+        train_op = optimizer.apply_gradients([(rows, table)])
+        session.run(v1.global_variables_initializer())
+        session.run(train_op)
+        found = session.run(optimizer.get_slot(table, "adam_m"))
+    np.testing.assert_allclose(found, [[0, 0], [moment, 0], [0, 0]], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

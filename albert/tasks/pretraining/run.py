@@ -21,13 +21,13 @@ from albert.modeling.encoder import (
 from albert.records.damage import find_readable
 from albert.records.expected import ExpectedRecords
 from albert.records.inspection import Inspection, check_records
+from albert.tasks.input_shard import InputShard, assign_files
 from albert.tasks.pretraining.baselines import labels_are_plain
 from albert.tasks.pretraining.config import (
     PretrainingConfig,
     PretrainingFiles,
 )
 from albert.tasks.pretraining.dynamic_masking import DynamicMasking, plan_masking
-from albert.tasks.pretraining.input_shard import InputShard, assign_files
 from albert.tasks.pretraining.objectives import (
     check_pairs,
     parse_objectives,

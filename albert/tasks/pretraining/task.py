@@ -15,13 +15,13 @@ from albert.modeling import heads, layers
 from albert.modeling.config import EncoderConfig
 from albert.modeling.output import EncoderOutput
 from albert.records import features as records
-from albert.tasks.pretraining.input import trim
 from albert.tasks.pretraining.objectives import (
     DEFAULT_OBJECTIVES,
     MASKED_LM,
     Schedule,
     parse_objectives,
 )
+from albert.tasks.record_input import trim
 from albert.training.task import (
     TRAIN,
     DataSource,

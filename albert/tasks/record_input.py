@@ -54,18 +54,22 @@ def trim(features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         features: a batch of records of known width, see `records.feature_spec`.
 
     Returns:
-        The same with fewer columns: tokens up to the longest example, masked positions
-        up to the most of one, both rounded up to the width of a bucket.
+        The same with fewer columns: tokens up to the longest example, masked positions,
+        where there are any, up to the most of one, both rounded up to the width of a
+        bucket.
     """
     mask = features["input_mask"]
-    positions, weights = features["masked_lm_positions"], features["masked_lm_weights"]
     longest = tf.reduce_max(used_length(mask))
-    longest = tf.maximum(longest, tf.reduce_max(positions) + 1)
+    widths = {}
+    if "masked_lm_weights" in features:
+        last = tf.reduce_max(features["masked_lm_positions"])
+        longest = tf.maximum(longest, last + 1)
+        weights = features["masked_lm_weights"]
+        most = tf.reduce_max(used_length(weights))
+        masks = _round_up(most, bucket_step(weights.shape[1]), tf.shape(weights)[1])
+        widths.update(dict.fromkeys(_MASK_FEATURES, masks))
     tokens = _round_up(longest, bucket_step(mask.shape[1], 8), tf.shape(mask)[1])
-    most = tf.reduce_max(used_length(weights))
-    masks = _round_up(most, bucket_step(weights.shape[1]), tf.shape(weights)[1])
-    widths = dict.fromkeys(_TOKEN_FEATURES, tokens)
-    widths.update(dict.fromkeys(_MASK_FEATURES, masks))
+    widths.update(dict.fromkeys(_TOKEN_FEATURES, tokens))
     return {
         name: value[:, : widths[name]] if name in widths else value
         for name, value in features.items()

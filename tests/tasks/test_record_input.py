@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from albert.records import features as records
 from albert.records.tfrecord import frame
-from albert.tasks.pretraining import input as reading
+from albert.tasks import record_input as reading
 from albert.training.task import EVAL
 from tests.golden import Golden, placeholders
 
@@ -158,8 +158,8 @@ def test_losses_of_an_example_are_those_of_the_padded_one(testdata, layout):
 REPLICAS = """
 import sys
 import tensorflow as tf
-from albert.tasks.pretraining import input as reading
-from tests.tasks.pretraining.test_input import SPEC, numbers_of
+from albert.tasks import record_input as reading
+from tests.tasks.test_record_input import SPEC, numbers_of
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 2,

@@ -1,0 +1,1 @@
+"""Replaced token detection, as ELECTRA pretrains."""
