@@ -12,7 +12,8 @@ import os
 from albert.base import cli
 from albert.evaluation.config import HeldOutConfig
 from albert.tasks.pretraining.config import PretrainingConfig, PretrainingFiles
-from albert.tasks.pretraining.experiment import run_experiment
+from albert.tasks.pretraining.run import make_run
+from albert.tasks.pretraining_experiment import run_experiment
 from albert.training.cluster_config import VARIABLE, parse_cluster
 from albert.training.config import ReplicaConfig, TrainingConfig
 
@@ -32,7 +33,8 @@ def main(words: list[str]) -> None:
     training = cli.read_flags(TrainingConfig, eval_every_steps=every)
     cluster = parse_cluster(os.environ.get(VARIABLE))
     replicas = cli.read_flags(ReplicaConfig, cluster=cluster)
-    stopped = run_experiment(config, names, training, held_out, replicas)
+    parts = (config, names, training, held_out, replicas)
+    stopped = run_experiment(lambda: make_run(*parts), *parts)
     if stopped is not None:
         cli.end_stopped(stopped.reason, stopped.describe(cli.command_line()))
 

@@ -225,7 +225,7 @@ def main() -> None:
     """Serve requests, one a line, until the input ends."""
     # The slow imports, made once.
     import albert.tasks.finetuning
-    import albert.tasks.pretraining.experiment  # noqa: F401
+    import albert.tasks.pretraining.run  # noqa: F401
 
     for line in sys.stdin:
         print(_serve_one(json.loads(line)), flush=True)

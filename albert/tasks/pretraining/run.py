@@ -1,28 +1,25 @@
-"""All that a pretraining run is made of, read and checked before it starts."""
+"""Pretraining by masked LM and pairs of segments: what its run is made of."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from typing import NamedTuple, Optional, Sequence
+from typing import Mapping, Optional, Sequence
 
+import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
-from albert.checkpoints import guard
-from albert.checkpoints.initial import resolve_init
 from albert.evaluation.config import HeldOutConfig
-from albert.evaluation.evaluator import CheckpointEvaluator
-from albert.modeling.config import EncoderConfig, check_segments
-from albert.modeling.encoder import (
-    EncoderBuilder,
-    load_encoder_config,
-    make_encoder_builder,
-)
-from albert.records.damage import find_readable
+from albert.modeling.encoder import load_encoder_config, make_encoder_builder
+from albert.records.damage import Readable
 from albert.records.expected import ExpectedRecords
-from albert.records.inspection import Inspection, check_records
-from albert.tasks.input_shard import InputShard, assign_files
-from albert.tasks.pretraining.baselines import labels_are_plain
+from albert.records.inspection import Inspection
+from albert.tasks.pretraining.baselines import (
+    compare_with_counting,
+    labels_are_plain,
+    labels_are_tokens,
+)
 from albert.tasks.pretraining.config import (
     PretrainingConfig,
     PretrainingFiles,
@@ -35,97 +32,80 @@ from albert.tasks.pretraining.objectives import (
 )
 from albert.tasks.pretraining.source import RecordSource
 from albert.tasks.pretraining.task import PretrainingTask
-from albert.text.vocabulary import VocabularyId, identify, load_vocabulary
+from albert.tasks.pretraining.vector_start import write_start
+from albert.tasks.pretraining_run import (
+    Run,
+    find_shard,
+    find_vocabulary_file,
+    inspect_records,
+    set_up,
+)
+from albert.text.vectors import read_vectors
+from albert.text.vocabulary import load_vocabulary
 from albert.training.config import ReplicaConfig, TrainingConfig
-from albert.training.replicas import choose_devices, set_up_devices
-from albert.training.start import has_ended
+from albert.training.replicas import choose_devices
+from albert.training.start import Start, check_start, outline_model
 
 
-def inspect_records(
-    config: PretrainingConfig, files: PretrainingFiles, model: EncoderConfig
-) -> tuple[Inspection, dict]:
-    """Compare all records with the flags; return what they are, and readable ones.
+@dataclasses.dataclass(frozen=True)
+class PretrainingRun(Run):
+    """What a run is made of, the training files one by one included, in order."""
 
-    Raises:
-        UserError: a file, the vocabulary or a length does not fit.
-    """
-    given = None
-    if files.vocab_file:
-        given = identify(load_vocabulary(files.vocab_file))
-        guard.check_vocabulary_size(given, model)
-    names = list(dict.fromkeys([*files.train_files, *files.eval_files]))
-    readable = find_readable(names) if config.skip_corrupt_records else {}
-    expected = ExpectedRecords(
-        config.max_seq_length, config.max_predictions_per_seq, model.vocab_size, given
-    )
-    found = check_records(names, expected, readable, config.skip_corrupt_records)
-    guard.check_length(found.max_seq_length, model)
-    check_segments(model, 2)  # of a sentence pair
-    return found, readable
-
-
-def find_vocabulary_file(
-    given: Optional[str], vocabulary: Optional[VocabularyId]
-) -> Optional[str]:
-    """Return a file with the vocabulary of the records, if one can be found."""
-    if given or vocabulary is None or not os.path.exists(vocabulary.path):
-        return given
-    same = identify(load_vocabulary(vocabulary.path)).has_tokens_of(vocabulary)
-    return vocabulary.path if same else None
-
-
-class Run(NamedTuple):
-    """All that a run is made of, once it has been checked."""
-
-    task: PretrainingTask
-    train_data: RecordSource
-    eval_data: RecordSource
-    samples: Sequence[RecordSource]  # each training file, in order
-    build_encoder: EncoderBuilder
-    model: EncoderConfig
-    vocabulary: Optional[VocabularyId]
-    files: PretrainingFiles
-    config: PretrainingConfig
-    training: TrainingConfig
-    held_out: HeldOutConfig
-    replicas: ReplicaConfig
+    samples: Sequence[RecordSource] = ()
 
     @property
-    def evaluates(self) -> bool:
-        """Whether evaluation is this machine's work."""
-        return self.replicas.cluster is None or self.replicas.cluster.evaluates
+    def needs_scratch(self) -> bool:
+        """Whether training starts from the vectors that the flags name, if any."""
+        resumes = tf.train.latest_checkpoint(self.training.output_dir) is not None
+        return self.files.init_vectors is not None and not resumes
 
-    @property
-    def is_evaluator(self) -> bool:
-        """Whether this machine only evaluates what others train."""
-        return self.replicas.cluster is not None and self.replicas.cluster.is_evaluator
+    def find_start(self, scratch: Optional[str]) -> Start:
+        """See `Run.find_start`; from vectors, where the flags name them."""
+        if scratch is None:
+            return super().find_start(scratch)
+        if self.training.init_checkpoint:
+            raise UserError("give one of --init_vectors and --init_checkpoint")
+        vocabulary = find_vocabulary_file(self.files.vocab_file, self.vocabulary)
+        if vocabulary is None:
+            raise UserError("init_vectors needs the records' vocabulary: --vocab_file")
+        parts = (self.task, self.build_encoder)
+        path, prefix = self.files.init_vectors, os.path.join(scratch, "vectors.ckpt")
+        write_start(
+            prefix,
+            read_vectors(path, load_vocabulary(vocabulary)),
+            outline_model(*parts).shapes,
+            self.model.initializer_range,
+            self.training.random_seed,
+            path,
+        )
+        training = dataclasses.replace(self.training, init_checkpoint=prefix)
+        return check_start(*parts, training, self.replicas)
 
-    def make_evaluator(self, max_batches: Optional[int]) -> CheckpointEvaluator:
-        """Return what evaluates checkpoints of the run."""
-        return CheckpointEvaluator(
-            self.task,
+    def explain(
+        self, results: Mapping[str, float], max_records: Optional[int]
+    ) -> Mapping[str, float | str]:
+        """See `Run.explain`: what counting reaches on the same masks."""
+        return compare_with_counting(
+            results.get("masked_lm_accuracy"),
+            self.samples,
             self.eval_data,
-            self.build_encoder,
-            self.config.eval_batch_size,
-            max_batches=max_batches,
-            replicas=self.replicas,
+            self.model.vocab_size,
+            self.config.dynamic_masking or labels_are_tokens(self.files.train_files),
+            max_records,
         )
 
 
 def _make_sources(
     files: PretrainingFiles,
     expected: ExpectedRecords,
-    readable: dict,
+    readable: Readable,
     config: PretrainingConfig,
     training: TrainingConfig,
     replicas: ReplicaConfig,
     masking: Optional[DynamicMasking],
 ) -> tuple[RecordSource, RecordSource, list[RecordSource]]:
     """Return what this machine trains on, what is evaluated on, and each file."""
-    shard = InputShard(files.train_files)
-    cluster = replicas.cluster
-    if cluster is not None and not cluster.is_evaluator:
-        shard = assign_files(files.train_files, cluster.index, cluster.size)
+    shard = find_shard(files, replicas)
     train_data = RecordSource(
         shard.files,
         expected,
@@ -134,7 +114,7 @@ def _make_sources(
         readable,
         config.length_buckets,
         (shard.index, shard.num_shards),
-        masking,
+        dynamic_masking=masking,
     )
     eval_files = files.eval_files or files.train_files
     eval_data, *samples = [
@@ -193,21 +173,20 @@ def make_run(
     training: TrainingConfig,
     held_out: HeldOutConfig,
     replicas: ReplicaConfig,
-) -> Run:
+) -> PretrainingRun:
     """Make the devices, look at all inputs, and return what the run is made of."""
     model = load_encoder_config(files.config_file, "bert_config_file")
-    set_up_devices(replicas, join=config.do_train and not has_ended(training))
-    trains = config.do_train and not (
-        replicas.cluster and replicas.cluster.is_evaluator
-    )
-    training = resolve_init(training, trains)
+    training = set_up(config, training, replicas)
     found, readable = inspect_records(config, files, model)
     objectives = parse_objectives(config.objectives)
     check_pairs(objectives, (*files.train_files, *files.eval_files))
     lengths = (found.max_seq_length, found.max_predictions_per_seq)
     expected = ExpectedRecords(*lengths, model.vocab_size)
     masking = _plan_masking(config, files, training, replicas, found)
-    return Run(
+    train_data, eval_data, samples = _make_sources(
+        files, expected, readable, config, training, replicas, masking
+    )
+    return PretrainingRun(
         PretrainingTask(
             model,
             *lengths,
@@ -215,7 +194,8 @@ def make_run(
             objectives,
             training.num_train_steps,
         ),
-        *_make_sources(files, expected, readable, config, training, replicas, masking),
+        train_data,
+        eval_data,
         make_encoder_builder(model),
         model,
         found.vocabulary,
@@ -224,4 +204,5 @@ def make_run(
         training,
         held_out,
         replicas,
+        samples,
     )

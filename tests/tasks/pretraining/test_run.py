@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import types
 
 import pytest
 
-from albert.tasks.pretraining import experiment, run
+from albert.tasks import pretraining_experiment as experiment
+from albert.tasks import pretraining_run
+from albert.tasks.pretraining import run
 from albert.tasks.pretraining.config import PretrainingConfig, PretrainingFiles
 from albert.training.config import ReplicaConfig, TrainingConfig
 
@@ -24,7 +27,8 @@ def test_devices_are_set_up_before_a_model_may_be_converted(monkeypatch):
 
     for name in ("load_encoder_config", "set_up_devices", "resolve_init"):
         note = lambda *_, name=name, **__: calls.append(name)  # noqa: E731
-        monkeypatch.setattr(run, name, note)
+        module = run if name == "load_encoder_config" else pretraining_run
+        monkeypatch.setattr(module, name, note)
     monkeypatch.setattr(run, "inspect_records", fail)
     with pytest.raises(Enough):
         run.make_run(
@@ -40,13 +44,14 @@ def test_devices_are_set_up_before_a_model_may_be_converted(monkeypatch):
 @pytest.mark.parametrize("vectors", [None, "vectors.txt"])
 def test_a_folder_is_made_for_vectors_alone(monkeypatch, tmp_path, vectors):
     made = []
-    settings = types.SimpleNamespace(
+    parts = dict.fromkeys(f.name for f in dataclasses.fields(run.PretrainingRun))
+    parts.update(
         config=PretrainingConfig(do_train=True),
         files=types.SimpleNamespace(init_vectors=vectors),
         training=types.SimpleNamespace(output_dir=str(tmp_path / "model")),
-        is_evaluator=False,
-        evaluates=True,
+        replicas=ReplicaConfig(),
     )
+    settings = run.PretrainingRun(**parts)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(experiment, "_train", lambda run, start: None)
     monkeypatch.setattr(
@@ -70,12 +75,10 @@ def test_results_are_written_before_baselines_are_counted(monkeypatch, tmp_path)
         training=types.SimpleNamespace(output_dir=str(tmp_path)),
         model=types.SimpleNamespace(vocab_size=30),
         vocabulary=None,
-        samples=(),
-        eval_data=None,
         make_evaluator=lambda max_batches: evaluator,
+        explain=count,
     )
     monkeypatch.setattr(experiment.storage, "resolve", lambda path, flag: path)
     monkeypatch.setattr(experiment.guard, "check_pair", lambda *_: None)
-    monkeypatch.setattr(experiment, "compare_with_counting", count)
     with pytest.raises(Enough):
         experiment._evaluate(settings)

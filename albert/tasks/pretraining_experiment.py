@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import tempfile
-from typing import ContextManager, Optional
+from typing import Callable, ContextManager, Optional
 
-import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
@@ -23,23 +21,12 @@ from albert.evaluation.held_out import (
     read_history,
     stop_without_gain,
 )
-from albert.tasks.pretraining.baselines import (
-    compare_with_counting,
-    labels_are_tokens,
-)
-from albert.tasks.pretraining.config import (
-    STAND_IN_EVAL_STEPS,
-    PretrainingConfig,
-    PretrainingFiles,
-)
-from albert.tasks.pretraining.run import Run, find_vocabulary_file, make_run
-from albert.tasks.pretraining.vector_start import write_start
-from albert.text.vectors import read_vectors
-from albert.text.vocabulary import load_vocabulary
+from albert.tasks.pretraining_config import STAND_IN_EVAL_STEPS, RunConfig, RunFiles
+from albert.tasks.pretraining_run import Run, find_vocabulary_file
 from albert.training.cluster import compare
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
-from albert.training.start import Start, check_start, has_ended, outline_model
+from albert.training.start import Start, has_ended
 from albert.training.stopping import (
     PEER_STOPS,
     Stopped,
@@ -48,45 +35,11 @@ from albert.training.stopping import (
 )
 
 
-def _needs_vectors(run: Run) -> bool:
-    """Whether training starts from the vectors that the flags name, if any."""
-    resumes = tf.train.latest_checkpoint(run.training.output_dir) is not None
-    return run.files.init_vectors is not None and not resumes
-
-
-def _find_start(run: Run, scratch: Optional[str]) -> Start:
-    """Return where training starts: from vectors, where the flags name them.
-
-    Args:
-        scratch: a folder that stays until training has ended; None where it is not
-            needed.
-    """
-    parts = (run.task, run.build_encoder)
-    if scratch is None:
-        return check_start(*parts, run.training, run.replicas)
-    if run.training.init_checkpoint:
-        raise UserError("give one of --init_vectors and --init_checkpoint")
-    vocabulary = find_vocabulary_file(run.files.vocab_file, run.vocabulary)
-    if vocabulary is None:
-        raise UserError("init_vectors needs the records' vocabulary: --vocab_file")
-    path, prefix = run.files.init_vectors, os.path.join(scratch, "vectors.ckpt")
-    write_start(
-        prefix,
-        read_vectors(path, load_vocabulary(vocabulary)),
-        outline_model(*parts).shapes,
-        run.model.initializer_range,
-        run.training.random_seed,
-        path,
-    )
-    training = dataclasses.replace(run.training, init_checkpoint=prefix)
-    return check_start(*parts, training, run.replicas)
-
-
 def _prepare_training(run: Run, scratch: Optional[str]) -> Optional[Start]:
     """Check all that training needs, and make the model directory.
 
     Args:
-        scratch: see `_find_start`.
+        scratch: see `Run.find_start`.
 
     Returns:
         Where training starts, None for an evaluator.
@@ -102,7 +55,7 @@ def _prepare_training(run: Run, scratch: Optional[str]) -> Optional[Start]:
     guard.check_same_model(output_dir, run.model, run.vocabulary)
     if run.is_evaluator:
         return None
-    start = _find_start(run, scratch)
+    start = run.find_start(scratch)
     if cluster is None or cluster.is_chief:
         vocabulary_file = find_vocabulary_file(run.files.vocab_file, run.vocabulary)
         guard.prepare(output_dir, run.model, run.vocabulary, vocabulary_file)
@@ -202,16 +155,7 @@ def _evaluate(run: Run) -> None:
     write_results(path, results)  # already: counting takes time, and may fail
     if files.eval_files:
         limit = max_batches and max_batches * run.config.eval_batch_size
-        results.update(
-            compare_with_counting(
-                results.get("masked_lm_accuracy"),
-                run.samples,
-                run.eval_data,
-                run.model.vocab_size,
-                run.config.dynamic_masking or labels_are_tokens(files.train_files),
-                limit,
-            )
-        )
+        results.update(run.explain(results, limit))
         write_results(path, results)
     logging.info("***** Eval results of %s *****", checkpoint)
     for name in sorted(results):
@@ -220,7 +164,7 @@ def _evaluate(run: Run) -> None:
 
 
 def _hold_output(
-    config: PretrainingConfig, training: TrainingConfig, replicas: ReplicaConfig
+    config: RunConfig, training: TrainingConfig, replicas: ReplicaConfig
 ) -> ContextManager[None]:
     """Keep other runs out of the model directory; the chief does it for all machines.
 
@@ -237,7 +181,7 @@ def _work(run: Run) -> Optional[Stopped]:
     """Train and evaluate as asked; return how a signal ended training, else None."""
     if run.config.do_train:
         folder = contextlib.nullcontext()
-        if _needs_vectors(run) and not run.is_evaluator:
+        if run.needs_scratch and not run.is_evaluator:
             folder = tempfile.TemporaryDirectory(prefix="albert-start-")
         with folder as scratch:
             stopped = _train(run, _prepare_training(run, scratch))
@@ -251,13 +195,18 @@ def _work(run: Run) -> Optional[Stopped]:
 
 
 def run_experiment(
-    config: PretrainingConfig,
-    files: PretrainingFiles,
+    make_run: Callable[[], Run],
+    config: RunConfig,
+    files: RunFiles,
     training: TrainingConfig,
     held_out: HeldOutConfig,
     replicas: ReplicaConfig,
 ) -> Optional[Stopped]:
     """Train and evaluate as asked; all is checked before anything is written.
+
+    Args:
+        make_run: makes the devices, looks at all inputs, and returns what the run is
+            made of.
 
     Returns:
         How a signal ended training early, else None.
@@ -268,4 +217,4 @@ def run_experiment(
     if held_out.eval_every_steps is not None and not files.eval_files:
         raise UserError("eval_every_steps needs held-out records: --eval_input_file")
     with _hold_output(config, training, replicas):
-        return _work(make_run(config, files, training, held_out, replicas))
+        return _work(make_run())
