@@ -43,6 +43,7 @@ BENCHMARKS = (
     *("benchmarks/data_creation.py", "benchmarks/pretraining.py"),
     *("benchmarks/prediction.py", "benchmarks/service.py"),
     "benchmarks/mrc_features.py",
+    "benchmarks/saved_model.py",
 )
 # Modules to be run, and the configs that their flags are made of.
 EXPERIMENTS = {
@@ -229,7 +230,7 @@ TABLES = (
     ("docs/mrc.md", ("tools/score_mrc.py",)),
     ("docs/classification.md", ("run_classifier.py",)),
     ("docs/annotations.md", NER_TOOLS),
-    ("docs/formats.md", ("convert_checkpoint.py",)),
+    ("docs/formats.md", ("convert_checkpoint.py", "export_saved_model.py")),
     ("docs/service.md", ("serve.py",)),
     ("docs/prediction.md", ("predict.py",)),
     ("docs/experiments.md", ("experiments/arms.py", "experiments/hold_out.py")),
@@ -296,6 +297,7 @@ def test_every_script_has_a_table():
         *("tools/train_vectors.py", "convert_checkpoint.py", "serve.py"),
         *("predict.py", "tools/score_mrc.py", "run_classifier.py"),
         "create_electra_data.py",
+        "export_saved_model.py",
         *NER_TOOLS,
     }
 

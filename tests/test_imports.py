@@ -93,6 +93,7 @@ WITHOUT_TENSORFLOW = (
     "albert/serving/server.py",
     "albert/serving/service",
     "albert/serving/prediction_config.py",
+    "albert/serving/export_config.py",
 )
 
 

@@ -31,8 +31,18 @@ def _find_companions(folders: list[str], given: dict[str, str]) -> dict[str, str
     return found
 
 
-def _check_replaceable(output_dir: str, checkpoint: str) -> None:
-    """Stop where replacing a folder would lose what is no export."""
+def check_target(output_dir: str, checkpoint: str, mark: str, overwrite: bool) -> None:
+    """Stop where making a folder would lose what is no export, or is not to be lost.
+
+    Args:
+        output_dir: the folder.
+        checkpoint: what is exported.
+        mark: a file that an export of this kind holds.
+        overwrite: whether an export may be replaced.
+
+    Raises:
+        UserError: names the folder.
+    """
     target, source = os.path.realpath(output_dir), os.path.realpath(checkpoint)
     if os.path.commonpath([target, source]) == target:
         raise UserError(
@@ -40,12 +50,13 @@ def _check_replaceable(output_dir: str, checkpoint: str) -> None:
         )
     if os.path.islink(output_dir) or os.path.isfile(output_dir):
         raise UserError(f"{output_dir} is not a folder; give another name")
-    if os.path.isdir(output_dir) and os.listdir(output_dir):
-        index = os.path.join(output_dir, f"{CHECKPOINT_NAME}.index")
-        if not os.path.exists(index):
-            raise UserError(
-                f"{output_dir} exists and holds no export; give another folder"
-            )
+    names = os.listdir(output_dir) if os.path.isdir(output_dir) else []
+    if names and mark not in names:
+        raise UserError(f"{output_dir} exists and holds no export; give another folder")
+    if os.path.lexists(output_dir) and not overwrite:
+        raise UserError(
+            f"{output_dir} exists; nothing is overwritten unless --overwrite"
+        )
 
 
 def export(
@@ -80,11 +91,7 @@ def export(
     """
     storage.check_name(output_dir, "output_dir")
     output_dir = os.path.normpath(output_dir)
-    _check_replaceable(output_dir, checkpoint)
-    if os.path.lexists(output_dir) and not overwrite:
-        raise UserError(
-            f"{output_dir} exists; nothing is overwritten unless --overwrite"
-        )
+    check_target(output_dir, checkpoint, f"{CHECKPOINT_NAME}.index", overwrite)
     folder = os.path.dirname(checkpoint) or "."
     parent = os.path.dirname(os.path.abspath(folder))
     given = {guard.CONFIG_FILE: config_file, guard.VOCABULARY_FILE: vocab_file}

@@ -1,4 +1,4 @@
-"""Linear-chain CRF in the graph: log-likelihood, marginals, Viterbi.
+"""Linear-chain CRF in the graph: log-likelihood, sums over paths, Viterbi.
 
 A path's score is the sum of its emissions and of the transitions between neighbours;
 there are no scores for beginning and end. `crf_decoding` decodes in NumPy. Source:
@@ -6,6 +6,8 @@ Lafferty, McCallum and Pereira, "Conditional Random Fields" (2001).
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +17,9 @@ v1 = tf.compat.v1
 # Added to the score of an illegal transition in training. Finite, so that no path and
 # no gradient is ever NaN; exp() of it is 0.
 ILLEGAL_SCORE = -1e4
+# Added to leave a path no probability at all, where nothing is trained. Finite: -inf
+# less itself is NaN.
+_NEVER = -1e9
 
 
 def transition_scores(legal: np.ndarray) -> tf.Tensor:
@@ -85,23 +90,90 @@ def log_likelihood(
     return score - log_partition(emissions, lengths, transitions)
 
 
-def marginals(
-    emissions: tf.Tensor, lengths: tf.Tensor, transitions: tf.Tensor
-) -> tf.Tensor:
-    """Return the probability of each label at each place; in a graph.
+class PathSums(NamedTuple):
+    """Sums over paths, as logarithms; in the type of the emissions.
 
-    The derivative of the log partition by an emission is the share of the paths that
-    pass there: differentiating the forward algorithm is the backward one (Eisner,
-    "Inside-outside and forward-backward algorithms are just backprop", 2016).
+    Attributes:
+        forward: [B, T, L]; of all beginnings that end in a label, that label's emission
+            included; beyond a length of no meaning.
+        backward: [B, T, L]; of all ends after a label, that label's emission left out;
+            0 from the last place on.
+        total: [B]; of all paths.
+    """
+
+    forward: tf.Tensor
+    backward: tf.Tensor
+    total: tf.Tensor
+
+
+def path_sums(
+    emissions: tf.Tensor, lengths: tf.Tensor, transitions: tf.Tensor
+) -> PathSums:
+    """Return the sums of the forward and the backward algorithm.
 
     Args:
-        emissions, lengths, transitions: as for `log_likelihood`.
+        emissions: float32 or float64, [B, T, L]; T at least 1.
+        lengths: int32, [B], at least 1.
+        transitions: [L, L], of the emissions' type.
+    """
+    by_time = tf.transpose(emissions, [1, 0, 2])  # [T, B, L]
+    steps = tf.range(tf.shape(by_time)[0])
+    following = tf.concat([by_time[1:], by_time[-1:]], axis=0)
+
+    def go_on(alpha: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        arriving = tf.reduce_logsumexp(alpha[:, :, None] + transitions, axis=1)
+        within = tf.logical_and(step > 0, step < lengths)[:, None]
+        return tf.where(within, arriving + by_time[step], alpha)
+
+    def go_back(beta: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        after = (beta + following[step])[:, None, :]
+        leaving = tf.reduce_logsumexp(after + transitions, axis=2)
+        within = (step + 1 < lengths)[:, None]
+        return tf.where(within, leaving, tf.zeros_like(beta))
+
+    forward = tf.scan(go_on, steps, initializer=by_time[0])
+    nothing = tf.zeros_like(by_time[0])
+    backward = tf.scan(go_back, steps, initializer=nothing, reverse=True)
+    return PathSums(
+        tf.transpose(forward, [1, 0, 2]),
+        tf.transpose(backward, [1, 0, 2]),
+        tf.reduce_logsumexp(forward[-1], axis=-1),
+    )
+
+
+def marginals(sums: PathSums, lengths: tf.Tensor) -> tf.Tensor:
+    """Return the probability of each label at each place.
 
     Returns:
-        float32, [B, T, L]; the labels of a place sum to 1, or are 0 beyond the length.
+        [B, T, L]; the labels of a place sum to 1, or are 0 beyond the length.
     """
-    total = tf.reduce_sum(log_partition(emissions, lengths, transitions))
-    return tf.gradients(total, emissions)[0]
+    # A place's sum over the labels is the total; dividing by it is exacter than by
+    # `total`, since what rounding has done to all labels alike cancels out.
+    shares = tf.nn.softmax(sums.forward + sums.backward)
+    mask = tf.sequence_mask(lengths, tf.shape(shares)[1], shares.dtype)
+    return shares * mask[:, :, None]
+
+
+def leave_legal_paths(
+    emissions: tf.Tensor, lengths: tf.Tensor, transitions: tf.Tensor, legal: np.ndarray
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return emissions and transitions of which illegal paths have no probability.
+
+    Args:
+        emissions, lengths, transitions: as for `path_sums`.
+        legal: bool, [L, L]; see `crf_decoding.make_chain`.
+    """
+    dtype = emissions.dtype.as_numpy_dtype
+    opening, closing, moving = (
+        tf.constant(np.where(part, 0.0, _NEVER).astype(dtype))
+        for part in (legal[0], legal[:, 0], legal)
+    )
+    places = tf.range(tf.shape(emissions)[1])[None, :, None]
+    last = lengths[:, None, None] - 1
+    nothing = tf.zeros_like(opening)
+    edges = tf.where(tf.equal(places, 0), opening, nothing)
+    edges += tf.where(tf.equal(places, last), closing, nothing)
+    return emissions + edges, transitions + moving
 
 
 def viterbi_batch(

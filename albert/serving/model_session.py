@@ -17,6 +17,18 @@ from albert.training.task import PREDICT
 v1 = tf.compat.v1
 
 
+def restore(session: v1.Session, checkpoint: str) -> None:
+    """Give the variables of the current graph the values of a checkpoint.
+
+    Raises:
+        UserError: the checkpoint is not of this model.
+    """
+    variables = restoring.model_variables()
+    shapes = {v.op.name: v.shape.as_list() for v in variables}
+    sources = restoring.check_complete(shapes, checkpoint)
+    restoring.make_saver(sources).restore(session, checkpoint)
+
+
 class ModelSession:
     """Runs a task's model on features that the caller makes; threads may share it."""
 
@@ -44,13 +56,8 @@ class ModelSession:
             }
             build_encoder = make_encoder_builder(task.encoder)
             output = task.build(self._inputs, PREDICT, build_encoder)
-            variables = restoring.model_variables()
-            shapes = {v.op.name: v.shape.as_list() for v in variables}
-            sources = restoring.check_complete(shapes, checkpoint)
-            saver = restoring.make_saver(sources)
-            config = one_device_config(replicas)
-            session = v1.Session(graph=graph, config=config)
-            saver.restore(session, checkpoint)
+            session = v1.Session(graph=graph, config=one_device_config(replicas))
+            restore(session, checkpoint)
             # Parsing the names of fetches takes longer than a small batch does.
             self._run = session.make_callable(
                 dict(output.predictions), list(self._inputs.values())

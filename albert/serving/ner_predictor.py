@@ -17,7 +17,7 @@ from albert.serving.prediction_config import INPUT_FORMATS, OUTPUT_FORMATS
 from albert.serving.task_predictor import TaskPredictor
 from albert.serving.texts import check_inputs
 from albert.tasks.ner.entities import Span, SpanReader
-from albert.tasks.ner.tag_schemes import split_tag, write_span
+from albert.tasks.ner.tag_schemes import write_span
 from albert.tasks.ner.task import NerTask
 from albert.tasks.ner.text import TextSentence, split_text
 
@@ -68,20 +68,8 @@ class NerPredictor(TaskPredictor):
         self._legal = self._label_set.legal_transitions()
         self._ids = {label: i for i, label in enumerate(self._labels)}
         self._reader = SpanReader(self._labels, self._label_set.scheme)
-        self._continues = self._find_continuations()
+        self._continues = self._label_set.continuations()
         terms.check_types(self._label_set.types)
-
-    def _find_continuations(self) -> np.ndarray:
-        """Return bool [L, L]: the labels that go on with an entity of a label's type.
-
-        A label that may also open one does not.
-        """
-        scheme = self._label_set.scheme
-        inside = {scheme.middle, scheme.last} - {scheme.first, scheme.single}
-        parts = [split_tag(label) for label in self._labels]
-        return np.array(
-            [[p in inside and kind == own for p, kind in parts] for _, own in parts]
-        )
 
     def predict(
         self, texts: Sequence[str], min_score: float = 0.0

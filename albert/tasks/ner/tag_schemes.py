@@ -148,6 +148,17 @@ class LabelSet:
         rows = [[is_legal(self.scheme, a, b) for b in labels] for a in labels]
         return np.array(rows, bool)
 
+    def continuations(self) -> np.ndarray:
+        """Return bool [labels, labels]: which go on with an entity of a label's type.
+
+        A label that may also open one does not: `B-A` in BIO.
+        """
+        inside = {self.scheme.middle, self.scheme.last}
+        inside -= {self.scheme.first, self.scheme.single}
+        parts = [split_tag(label) for label in self.labels]
+        rows = [[p in inside and kind == own for p, kind in parts] for _, own in parts]
+        return np.array(rows, bool)
+
 
 def collect_labels(tags: Iterable[str], scheme: Scheme) -> LabelSet:
     """Return the label set over the types that `tags` name."""

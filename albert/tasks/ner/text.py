@@ -13,8 +13,12 @@ from albert.tasks.ner.conll import Sentence
 
 CHARACTERS, WORDS = "characters", "words"  # what a column of Latin text is
 
-# Ends of sentences, with the quotes and brackets that close after them.
-_SENTENCE_END = re.compile(r"[。！？；!?;…]+[”’」』）)\]】》]*|[\n\r\u2028\u2029]+")
+# A sentence ends with some of ENDERS, and the quotes and brackets that close after
+# them; or at line ends.
+ENDERS = "。！？；!?;…"
+CLOSERS = "”’」』）)]】》"
+LINE_ENDS = "\n\r\u2028\u2029"
+_SENTENCE_END = re.compile(f"[{ENDERS}]+[{re.escape(CLOSERS)}]*|[{LINE_ENDS}]+")
 _LATIN_COLUMN = re.compile(r"[A-Za-z0-9]+|\S")
 _RUN = re.compile(r"\S+")
 _LATIN_WORD = re.compile(r"[A-Za-z0-9]{2,}")
