@@ -122,7 +122,9 @@ class CheckpointHook(v1.train.CheckpointSaverHook):
     """Saves at multiples of some numbers of steps, and at the end.
 
     The base class counts from the step a run starts from: after a stop at step 47 it
-    would save at 67 and 87, where nobody expects a checkpoint or an evaluation.
+    would save at 67 and 87, where nobody expects a checkpoint or an evaluation. It also
+    writes the graph three times, as text and with each checkpoint, for no reader: here
+    it is in the event file alone.
     """
 
     def __init__(
@@ -132,8 +134,20 @@ class CheckpointHook(v1.train.CheckpointSaverHook):
         listener: v1.train.CheckpointSaverListener,
     ):
         """Save in `output_dir` at multiples of each of `every`; tell `listener`."""
-        super().__init__(output_dir, save_steps=min(every), listeners=[listener])
+        super().__init__(
+            output_dir,
+            save_steps=min(every),
+            listeners=[listener],
+            save_graph_def=False,
+        )
         self._every = tuple(every)
+
+    def after_create_session(self, session, coord) -> None:
+        """Write the graph for TensorBoard, and the checkpoint of the first step."""
+        step = int(session.run(self._global_step_tensor))
+        self._summary_writer.add_graph(session.graph)
+        self._save(session, step)
+        self._timer.update_last_triggered_step(step)
 
     def _is_due(self, step: int) -> bool:
         at_multiple = any(step % every == 0 for every in self._every)

@@ -43,7 +43,10 @@ def _make_model_fn(
 ) -> ModelFn:
     """Return the model_fn of training; it runs once in each replica."""
 
-    def model_fn(features: Features, mode: str) -> tf.estimator.EstimatorSpec:
+    # No graph is made of Python's loops here; in the threads of replicas TensorFlow
+    # would look for them in all code below, for seconds.
+    @tf.autograph.experimental.do_not_convert
+    def build(features: Features, mode: str) -> tf.estimator.EstimatorSpec:
         stop_vote = run_hooks.make_stop_vote()
         summed = stop_vote.summed if stop_vote is not None else {}
         step = build_train_step(task, build_encoder, features, config, summed)
@@ -59,6 +62,9 @@ def _make_model_fn(
             training_hooks=hooks.all,
             training_chief_hooks=hooks.chief,
         )
+
+    def model_fn(features: Features, mode: str) -> tf.estimator.EstimatorSpec:
+        return build(features, mode)  # an Estimator asks for the arguments' names
 
     return model_fn
 
