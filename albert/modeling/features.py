@@ -21,7 +21,7 @@ def _last(encoded: EncoderOutput) -> tf.Tensor:
 
 def _last_four_concat(encoded: EncoderOutput) -> tf.Tensor:
     """Devlin et al., "BERT" (2019), section 5.3; fewer where there are fewer."""
-    return tf.concat(_all_layers(encoded)[-_CONCATENATED:], axis=2)
+    return tf.concat(_even_layers(encoded)[-_CONCATENATED:], axis=2)
 
 
 def _weighted(encoded: EncoderOutput) -> tf.Tensor:
@@ -30,7 +30,7 @@ def _weighted(encoded: EncoderOutput) -> tf.Tensor:
     Each layer is normalised first; a softmax over one weight a layer, at first all
     equal, and a common factor of 1.
     """
-    every = [_standardise(layer) for layer in _all_layers(encoded)]
+    every = [_standardise(layer) for layer in _even_layers(encoded)]
     with v1.variable_scope("features"):
         weights = v1.get_variable(
             "weights", [len(every)], initializer=v1.zeros_initializer()
@@ -44,6 +44,12 @@ def _all_layers(encoded: EncoderOutput) -> list[tf.Tensor]:
     """The embeddings and each layer; the last as the encoder gives it."""
     layers = [encoded.embedding_output, *encoded.layers]
     return [*layers[:-1], encoded.sequence]
+
+
+def _even_layers(encoded: EncoderOutput) -> list[tf.Tensor]:
+    """Those of one width: Google's ALBERT maps its embeddings to that of the layers."""
+    width = encoded.sequence.shape[-1]
+    return [layer for layer in _all_layers(encoded) if layer.shape[-1] == width]
 
 
 def _standardise(x: tf.Tensor) -> tf.Tensor:
@@ -129,7 +135,7 @@ def _largest_of_four(
     encoded: EncoderOutput, mask: tf.Tensor, layer: Optional[int]
 ) -> tf.Tensor:
     del mask, layer
-    firsts = [every[:, 0] for every in _all_layers(encoded)[-_CONCATENATED:]]
+    firsts = [every[:, 0] for every in _even_layers(encoded)[-_CONCATENATED:]]
     return tf.reduce_max(tf.stack(firsts), axis=0)
 
 
