@@ -1,23 +1,28 @@
-"""Small models of every row of the tables, encoder and head, and data for them."""
+"""Small models of every row of the table of encoders, and what a row of HEADS is.
+
+A row of `heads.HEADS` is all that a head needs to be in the suite, and the row of
+`encoder.ARCHITECTURES` together with one of `goldens.GOLDENS` all that an encoder
+needs.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from albert.modeling.encoder import ARCHITECTURES
-from albert.tasks.ner.config import NerConfig
-from albert.tasks.ner.tag_schemes import LabelSet, find_scheme
-from albert.tasks.ner.task import NerTask
-from albert.tasks.pretraining.task import PretrainingTask
 from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from albert.training.task import TRAIN, DataSource
+from albert.training.task import TRAIN, DataSource, Task
+
+Arrays = Mapping[str, np.ndarray]
 
 TOKENS = [*SPECIAL_TOKENS, *"用支持向量机识别图像中的文字模型数据"]
-LENGTH, MASKED, LABELLED, EXAMPLES = 8, 2, 6, 12
+TOKENIZER = Tokenizer(Vocabulary(TOKENS))
+LENGTH, EXAMPLES = 8, 12
 SMALL = {
     "vocab_size": len(TOKENS),
     "hidden_size": 12,
@@ -30,60 +35,106 @@ SMALL = {
 }
 
 
-def small_config(architecture: str):
+def small_config(architecture: str, **changes):
     """A config of a few hundred weights."""
     config_class = ARCHITECTURES[architecture].config_class
     fields = {field.name for field in dataclasses.fields(config_class)}
-    return config_class(**{k: v for k, v in SMALL.items() if k in fields})
+    sizes = {**SMALL, **changes}
+    return config_class(**{k: v for k, v in sizes.items() if k in fields})
 
 
-def _label_task(head: str):
-    def make(config):
-        labels = LabelSet(find_scheme("BIO"), ("A", "B"))
-        settings = NerConfig(head=head, dropout_prob=0.0)
-        return NerTask(settings, labels, Tokenizer(Vocabulary(TOKENS)), config)
+class Tokens(NamedTuple):
+    """The texts of the examples; N examples, T = LENGTH.
 
-    return make
+    Attributes:
+        ids, mask: int32, [N, T]; 1 for tokens, then 0 for padding.
+        segments: int32, [N, T]; 0, then 1 from the fourth token on.
+        lengths: int64, [N]; tokens of each, up to T.
+    """
+
+    ids: np.ndarray
+    mask: np.ndarray
+    segments: np.ndarray
+    lengths: np.ndarray
 
 
-HEADS = {
-    # Untrimmed: a bucket's longest example depends on the batch.
-    "pretraining": lambda config: PretrainingTask(config, LENGTH, MASKED, False),
-    "labels_crf": _label_task("crf"),
-    "labels_softmax": _label_task("softmax"),
-}
+class Encoded(NamedTuple):
+    """What an encoder gave for the examples, float32; see `EncoderOutput`."""
+
+    embedding_output: np.ndarray
+    sequence: np.ndarray
+    layers: Sequence[np.ndarray]
+    pooled: np.ndarray
+
+
+class Expected(NamedTuple):
+    """What a head should give.
+
+    Attributes:
+        predictions: all of EVAL's by name, [N, ...]; NaN where anything may stand.
+        losses: name -> total and weight, see `LossTerm`.
+    """
+
+    predictions: Arrays
+    losses: Mapping[str, tuple[float, float]]
+
+
+class Case(NamedTuple):
+    """What a head was given, for its reference.
+
+    Attributes:
+        task: of the head.
+        config: of the encoder.
+        values: of all variables in float64, by name.
+        calls: what the encoder gave, each time that the task built it.
+        examples: what the task read.
+    """
+
+    task: Task
+    config: Any
+    values: Arrays
+    calls: Sequence[Encoded]
+    examples: Arrays
+
+
+class Head(NamedTuple):
+    """A row of HEADS.
+
+    Attributes:
+        task: the task with the head, for an encoder's config; without dropout.
+        examples: what TRAIN and EVAL read of the texts, with random labels.
+        reference: NumPy alone: what the head should give.
+        encoders: those that it is for; None for all of the table.
+        variant: whether another row differs from it in a setting alone. With every
+            encoder its outputs are compared; it is exported and trained with one.
+    """
+
+    task: Callable[[Any], Task]
+    examples: Callable[[Tokens, np.random.Generator], dict[str, np.ndarray]]
+    reference: Callable[[Case], Expected]
+    encoders: Optional[tuple[str, ...]] = None
+    variant: bool = False
+
+
+def make_tokens(rng: np.random.Generator, shortest: int = 4) -> Tokens:
+    lengths = rng.integers(shortest, LENGTH + 1, EXAMPLES)
+    lengths[::3] = LENGTH  # a replica's share of a batch holds a full one
+    mask = (np.arange(LENGTH) < lengths[:, None]).astype(np.int32)
+    ids = rng.integers(5, len(TOKENS), (EXAMPLES, LENGTH)).astype(np.int32) * mask
+    segments = mask * (np.arange(LENGTH) > 2).astype(np.int32)
+    return Tokens(ids, mask, segments, lengths)
+
+
+def make_examples(head: Head, seed: int = 11) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return head.examples(make_tokens(rng), rng)
 
 
 class FixedExamples(DataSource):
     """The same examples in the same order: in TRAIN over and over, else once."""
 
-    def __init__(self, head: str):
-        rng = np.random.default_rng(11)
-        tokens = rng.integers(4, LENGTH + 1, EXAMPLES)
-        tokens[::3] = LENGTH  # a replica's share of a batch holds a full one
-        mask = (np.arange(LENGTH) < tokens[:, None]).astype(np.int32)
-        ids = rng.integers(5, len(TOKENS), (EXAMPLES, LENGTH)).astype(np.int32) * mask
-        if head == "pretraining":
-            masked = 1 + rng.integers(0, 2, EXAMPLES)  # one or two an example
-            self.examples = {
-                "input_ids": ids,
-                "input_mask": mask,
-                "segment_ids": mask * (np.arange(LENGTH) > 2).astype(np.int32),
-                "masked_lm_positions": np.tile(np.int32([1, 2]), (EXAMPLES, 1)),
-                "masked_lm_ids": ids[:, 1:3],
-                "masked_lm_weights": np.float32(np.arange(2) < masked[:, None]),
-                "next_sentence_labels": rng.integers(0, 2, (EXAMPLES, 1), np.int32),
-            }
-        else:
-            labels = rng.integers(0, 5, (EXAMPLES, LABELLED)).astype(np.int32)
-            self.examples = {
-                "input_ids": ids,
-                "input_mask": mask,
-                "length": (tokens - 2).astype(np.int32),
-                "offset": np.ones(EXAMPLES, np.int32),
-                "sentence": np.arange(EXAMPLES, dtype=np.int32),
-                "label_ids": labels,
-            }
+    def __init__(self, examples: Arrays):
+        self.examples = dict(examples)
 
     def read(self, mode, batch_size):
         dataset = tf.data.Dataset.from_tensor_slices(self.examples)

@@ -1,4 +1,7 @@
-"""Encoders that see neighbours by construction, against NumPy loops."""
+"""Encoders that see neighbours by construction.
+
+Their outputs are compared with NumPy's in `tests.conformance.goldens`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import tensorflow as tf
 
 from albert.base.errors import UserError
 from albert.modeling.encoder import make_encoder_builder, parse_encoder_config
-from tests.modeling import local_reference
 
 v1 = tf.compat.v1
 
@@ -85,31 +87,10 @@ class Built:
             output = self.build(*map(tf.constant, (ids, mask, segments)), **how)
             return self.session.run(read(output))
 
-    def reference(self, ids, mask, segments):
-        """Each example's vectors [its tokens, H] and pooled vector [H]."""
-        forward = getattr(local_reference, self.config.architecture)
-        for row, used, kind in zip(ids, mask, segments):
-            length = used.sum()
-            x = local_reference.embed(row[:length], kind[:length], self.values)
-            sequence = forward(x, self.values, self.config)
-            yield sequence, local_reference.pool(sequence, self.values)
-
 
 @pytest.fixture(scope="module", params=SIZES)
 def built(request):
     return Built(request.param)
-
-
-def test_vectors_are_those_of_numpy_loops_over_each_example_alone(built):
-    batch = make_batch()
-    sequence = built.run(*batch)
-    pooled = built.run(*batch, read=lambda output: output.pooled)
-    assert sequence.shape == (3, 9, 12)
-    assert pooled.shape == (3, 12)
-    for index, (wanted, wanted_pooled) in enumerate(built.reference(*batch)):
-        found = sequence[index, : LENGTHS[index]]
-        np.testing.assert_allclose(found, wanted, atol=2e-5)
-        np.testing.assert_allclose(pooled[index], wanted_pooled, atol=2e-5)
 
 
 def test_no_token_depends_on_what_stands_in_padding(built):

@@ -6,27 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from albert.modeling.ngrams import NUM_ROWS, TEMPLATES, ngram_rows, ngram_scores
+from tests.modeling import ngram_reference
 
 v1 = tf.compat.v1
-
-
-def hash_of(number, ids):
-    value = number + 1
-    for token in ids:
-        value = (value * 1_000_003 + token + 1) % (2**31 - 1)
-    return value % NUM_ROWS
-
-
-def reference_rows(tokens):
-    """The rows of one example without padding, [its tokens, templates]."""
-    at = dict(enumerate(tokens))
-    return [
-        [
-            hash_of(number, [at.get(place + offset, 0) for offset in template])
-            for number, template in enumerate(TEMPLATES)
-        ]
-        for place in range(len(tokens))
-    ]
 
 
 def make_batch():
@@ -40,7 +22,9 @@ def test_rows_are_hashes_of_what_stands_around_a_token():
     with tf.Graph().as_default(), v1.Session() as session:
         rows = session.run(ngram_rows(tf.constant(ids), tf.constant(mask)))
     for row, tokens, used in zip(rows, ids, mask.sum(axis=1)):
-        assert row[:used].tolist() == reference_rows(tokens[:used].tolist())
+        assert row[:used].tolist() == ngram_reference.rows(
+            tokens[:used].tolist(), NUM_ROWS
+        )
 
 
 def test_a_trigram_is_seen_wherever_it_stands_and_its_order_counts():
@@ -63,5 +47,7 @@ def test_scores_are_sums_of_rows_and_zero_at_first():
         table = np.random.RandomState(3).normal(size=(NUM_ROWS, 4)).astype(np.float32)
         variable.load(table, session)
         found = session.run(scores)
-    wanted = table[np.array(reference_rows(ids[0].tolist()))].sum(axis=1)
+    wanted = table[np.array(ngram_reference.rows(ids[0].tolist(), NUM_ROWS))].sum(
+        axis=1
+    )
     np.testing.assert_allclose(found[0], wanted, atol=1e-5)

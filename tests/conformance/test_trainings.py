@@ -1,0 +1,74 @@
+"""Training every encoder with every head: replicas and resuming change nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from albert.checkpoints import restoring
+from albert.modeling.encoder import ARCHITECTURES
+from tests.conformance.kit import small_config
+from tests.conformance.run import STEPS, heads_of
+from tests.golden import relative_error
+
+pytestmark = pytest.mark.slow
+
+KEY_BIAS = "key/bias"  # without a gradient but rounding, which Adam scales up
+PAIRS = [(encoder, head) for encoder in ARCHITECTURES for head in heads_of(encoder)]
+
+
+@pytest.fixture(scope="module")
+def trained(repo, tmp_path_factory):
+    """Readers of each encoder's last checkpoint: of one run, and of one resumed."""
+    folder = tmp_path_factory.mktemp("trained")
+    subprocess.run(
+        [sys.executable, "-m", "tests.conformance.run", str(folder)],
+        cwd=repo,
+        check=True,
+        timeout=1800,
+    )
+    return {
+        encoder: [
+            tf.train.load_checkpoint(
+                str(folder / name / encoder / f"model.ckpt-{STEPS}")
+            )
+            for name in ("whole", "resumed")
+        ]
+        for encoder in ARCHITECTURES
+    }
+
+
+def compare(one, two, names):
+    compared = 0
+    for name in names:
+        if KEY_BIAS not in name:
+            error = relative_error(two.get_tensor(name), one.get_tensor(name))
+            is_slot = name.endswith(restoring.SLOT_NAMES)
+            assert error < (1e-3 if is_slot else 1e-4), name
+            compared += 1
+    assert compared
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_two_replicas_that_resume_train_an_encoder_as_one_does(trained, architecture):
+    one, two = trained[architecture]
+    names = set(one.get_variable_to_shape_map())
+    assert set(two.get_variable_to_shape_map()) == names
+    scope = small_config(architecture).scope
+    table = f"{scope}/embeddings/word_embeddings"
+    assert table in names  # frozen, and still in the checkpoint
+    assert f"{table}/adam_m" not in names
+    own = [name for name in names if name.startswith(f"{scope}/")]
+    compare(one, two, own)
+
+
+@pytest.mark.parametrize(("architecture", "head"), PAIRS)
+def test_two_replicas_that_resume_train_a_head_as_one_does(trained, architecture, head):
+    one, two = trained[architecture]
+    own = [n for n in one.get_variable_to_shape_map() if n.startswith(f"{head}/")]
+    slots = [name for name in own if name.endswith(restoring.SLOT_NAMES)]
+    assert len(slots) == 2 * (len(own) - len(slots))  # all of it is trained
+    compare(one, two, own)
