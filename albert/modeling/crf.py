@@ -90,6 +90,22 @@ def log_likelihood(
     return score - log_partition(emissions, lengths, transitions)
 
 
+def add_miss_cost(emissions: tf.Tensor, labels: tf.Tensor, cost: float) -> tf.Tensor:
+    """Return emissions with which training avoids to miss entities.
+
+    Label 0 (no entity) scores `cost` more wherever the truth is another one, so its
+    competitors have to win by that margin. Source: Mohit et al., "Recall-Oriented
+    Learning of Named Entities in Arabic Wikipedia" (2012), a softmax-margin loss.
+
+    Args:
+        emissions: float32, [B, T, L].
+        labels: int32, [B, T].
+        cost: at least 0; 0 changes nothing.
+    """
+    missed = tf.cast(tf.not_equal(labels, 0), emissions.dtype)[:, :, None]
+    return emissions + cost * missed * tf.one_hot(0, emissions.shape[-1])
+
+
 class PathSums(NamedTuple):
     """Sums over paths, as logarithms; in the type of the emissions.
 

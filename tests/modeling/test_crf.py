@@ -234,3 +234,21 @@ def test_marginals_agree_with_enumeration_of_the_legal_paths(seed):
                 wanted[np.arange(length), path] += weight
         wanted /= wanted[0].sum()
         np.testing.assert_allclose(found[row], wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_cost_of_a_miss_is_added_to_each_path_that_misses(seed):
+    emissions, gold, lengths, transitions = _random_case(seed)
+    cost = 0.7
+    with tf.Graph().as_default(), v1.Session() as session:
+        raised = crf.add_miss_cost(tf.constant(emissions), tf.constant(gold), cost)
+        inputs = map(tf.constant, (gold, lengths, transitions))
+        found = session.run(crf.log_likelihood(raised, *inputs))
+    for row, length in enumerate(lengths):
+        truth = gold[row, :length]
+        paths = _paths(length, emissions.shape[2])
+        missed = [sum(a == 0 and b != 0 for a, b in zip(p, truth)) for p in paths]
+        scores = [_score(p, emissions[row], transitions) for p in paths]
+        total = np.log(sum(np.exp(s + cost * m) for s, m in zip(scores, missed)))
+        expected = _score(truth, emissions[row], transitions) - total
+        np.testing.assert_allclose(found[row], expected, rtol=1e-4, atol=1e-4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from albert.base.settings import setting, setting_of
+from albert.base.settings import at_least, setting, setting_of
 from albert.tasks.finetuning_config import ModelSettings
 
 HEADS = ("crf", "softmax")
@@ -38,6 +38,12 @@ class NerConfig(ModelSettings):
         False,
         "Add to the scores of the encoder weights of the n-grams around each token, as "
         "a linear CRF has them.",
+    )
+    miss_cost: float = setting(
+        0.0,
+        "Train as though O scored this much more inside entities, so that fewer of "
+        "them are missed; 0 is none.",
+        check=at_least(0),
     )
     max_seq_length: int = setting_of(
         ModelSettings,

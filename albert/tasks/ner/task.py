@@ -240,6 +240,8 @@ class NerTask(FineTuningTask):
         if mode == PREDICT:
             return TaskOutput({}, predictions)
         labels = features["label_ids"]
+        if mode == TRAIN and self.settings.miss_cost:
+            emissions = crf.add_miss_cost(emissions, labels, self.settings.miss_cost)
         if scores is None:
             losses = _softmax_loss(emissions, labels, lengths)
         else:
