@@ -87,9 +87,9 @@ class ConversionConfig(Settings):
     form: Optional[str] = setting(
         None,
         "What it becomes: huggingface, or a TensorFlow checkpoint of the architecture "
-        "bert, albert_zh or albert. Default: huggingface for a checkpoint, and a "
-        "checkpoint of the model's architecture for a folder of Hugging Face's.",
-        choices=("huggingface", "bert", "albert_zh", "albert"),
+        "bert, albert_zh, albert or electra. Default: huggingface for a checkpoint, "
+        "and a checkpoint of the model's architecture for a folder of Hugging Face's.",
+        choices=("huggingface", "bert", "albert_zh", "albert", "electra"),
         flag="format",
     )
     config_file: Optional[str] = setting_of(ExportConfig, "config_file", None)

@@ -1,4 +1,4 @@
-"""Models of Hugging Face's BERT and ALBERT: weights, both ways, and their folders."""
+"""Models of Hugging Face's BERT, ALBERT and ELECTRA: weights and folders, both ways."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from albert.base import files
 from albert.base.errors import UserError
 from albert.base.optional import extra
 from albert.checkpoints.huggingface_names import (
+    MASKED_LM_HEADS,
     PROJECTION,
     REDUNDANT,
     WORDS,
@@ -70,7 +71,8 @@ def to_tensors(config: EncoderConfig, variables: Arrays) -> Tensors:
     to_huggingface(config)  # says what cannot be converted
     values: dict[str, np.ndarray] = {}
     used = {WORDS, PROJECTION}
-    rows = list_rows(config)
+    prefix = f"{model_type(config)}."
+    rows = list_rows(config, variables)
     for row in rows:
         if row.ours in variables:
             used.add(row.ours)
@@ -78,7 +80,7 @@ def to_tensors(config: EncoderConfig, variables: Arrays) -> Tensors:
             values[row.theirs] = np.ascontiguousarray(
                 value.T if row.transposed else value
             )
-        elif row.ours.startswith("bert/") and "/pooler/" not in row.ours:
+        elif row.theirs.startswith(prefix) and "/pooler/" not in row.ours:
             raise UserError(f"the checkpoint lacks {row.ours}: is it of this config?")
     if isinstance(config, AlbertConfig):
         factors = [variables[name].astype(np.float64) for name in (WORDS, PROJECTION)]
@@ -163,7 +165,7 @@ def from_tensors(config: EncoderConfig, tensors: Arrays, where: str) -> Tensors:
     decoder = tensors.get(decoder_name(config))
     untied = decoder is not None and not np.array_equal(decoder, tensors[words])
     if untied:
-        rows = [row for row in rows if not row.ours.startswith("cls/predictions")]
+        rows = [row for row in rows if not row.ours.startswith(MASKED_LM_HEADS)]
     variables = _collect(rows, tensors)
     if isinstance(config, AlbertConfig):
         factors = _factorise(tensors[words], config.embedding_size)
@@ -244,10 +246,13 @@ def _read_torch(path: str) -> dict[str, np.ndarray]:
 
 def choose_class(config: EncoderConfig, tensors: Arrays, labelled: bool) -> str:
     """Return the class of Hugging Face's that holds these weights."""
-    stem = "Albert" if model_type(config) == "albert" else "Bert"
+    stem = model_type(config).title()
     if labelled:
         return f"{stem}ForTokenClassification"
-    heads = any(n.startswith(("cls.", "predictions.")) for n in tensors)
+    if any(n.startswith("generator_") for n in tensors):
+        return f"{stem}ForMaskedLM"
+    starts = ("cls.", "predictions.", "discriminator_predictions.")
+    heads = any(n.startswith(starts) for n in tensors)
     return f"{stem}ForPreTraining" if heads else f"{stem}Model"
 
 

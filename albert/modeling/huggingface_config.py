@@ -1,4 +1,4 @@
-"""Configurations of Hugging Face's BERT and ALBERT, and ours (no TensorFlow)."""
+"""Configurations of Hugging Face's BERT, ALBERT and ELECTRA, and ours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import Any, Mapping, Union
 
 from albert.base.errors import UserError
 from albert.modeling.config import AlbertConfig, EncoderConfig
-from albert.modeling.published_config import BertConfig, GoogleAlbertConfig
+from albert.modeling.published_config import (
+    BertConfig,
+    ElectraConfig,
+    GoogleAlbertConfig,
+)
 
 MODEL_TYPE = "model_type"  # the key that marks their files
 # Under this key, a file that we wrote holds the albert_zh model that was unrolled.
@@ -43,6 +47,20 @@ _DEFAULTS = {
         "type_vocab_size": 2,
         "initializer_range": 0.02,
     },
+    "electra": {
+        "vocab_size": 30522,
+        "embedding_size": 128,
+        "hidden_size": 256,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 4,
+        "intermediate_size": 1024,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1,
+        "max_position_embeddings": 512,
+        "type_vocab_size": 2,
+        "initializer_range": 0.02,
+    },
     "albert": {
         "vocab_size": 30000,
         "embedding_size": 128,
@@ -60,7 +78,11 @@ _DEFAULTS = {
         "initializer_range": 0.02,
     },
 }
-_CLASSES = {"bert": BertConfig, "albert": GoogleAlbertConfig}
+_CLASSES = {
+    "bert": BertConfig,
+    "albert": GoogleAlbertConfig,
+    "electra": ElectraConfig,
+}
 # What their models can do and ours cannot: key -> the value that ours stands for.
 _FIXED = {
     "layer_norm_eps": _LAYER_NORM_EPSILON,
@@ -69,7 +91,7 @@ _FIXED = {
     "add_cross_attention": False,
 }
 
-Converted = Union[BertConfig, GoogleAlbertConfig, AlbertConfig]
+Converted = Union[BertConfig, GoogleAlbertConfig, ElectraConfig, AlbertConfig]
 
 
 def from_huggingface(values: Mapping[str, Any], where: str) -> Converted:
@@ -100,7 +122,13 @@ def from_huggingface(values: Mapping[str, Any], where: str) -> Converted:
         raise UserError(
             f"{where}: hidden_act {found['hidden_act']!r} is not known here"
         )
-    found["hidden_act"] = _OUR_ACTIVATIONS[found["hidden_act"]]
+    activation = _OUR_ACTIVATIONS[found["hidden_act"]]
+    if kind == "electra" and activation == "gelu":  # which means the exact one there
+        raise UserError(
+            f"{where}: hidden_act {found['hidden_act']!r}, the approximate GELU, is "
+            "not known of electra here"
+        )
+    found["hidden_act"] = activation
     return _CLASSES[kind].from_dict(found, where)
 
 
@@ -120,7 +148,7 @@ def to_huggingface(config: EncoderConfig) -> dict[str, Any]:
                 "after each sublayer"
             )
         kind, origin = "bert", {ORIGIN: config.to_dict()}
-    elif isinstance(config, (BertConfig, GoogleAlbertConfig)):
+    elif isinstance(config, tuple(_CLASSES.values())):
         kind, origin = config.architecture, {}
     else:
         raise UserError(
