@@ -19,6 +19,7 @@ import os
 from albert.base import cli
 from albert.tasks.classification.config import ClassificationConfig, ClassifierTuning
 from albert.tasks.classification.task import ClassificationTask
+from albert.tasks.cross_validation import cross_validate
 from albert.tasks.finetuning import run_finetuning
 from albert.tasks.finetuning_config import FineTuningRun
 from albert.training.cluster_config import VARIABLE, refuse_cluster
@@ -39,7 +40,11 @@ def main(words: list[str]) -> None:
     tuning = cli.read_flags(ClassifierTuning)
     refuse_cluster(os.environ.get(VARIABLE), "run_classifier.py")
     replicas = cli.read_flags(ReplicaConfig)
-    stopped = run_finetuning(ClassificationTask, run, given, tuning, replicas)
+    what = (ClassificationTask, run, given, tuning, replicas)
+    if tuning.num_folds > 1:
+        stopped = cross_validate(*what, tuning.num_folds)
+    else:
+        stopped = run_finetuning(*what)
     if stopped is not None:
         cli.end_stopped(stopped.reason, stopped.describe(cli.command_line()))
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from typing import Any, ContextManager, Mapping, NamedTuple, Optional
+from typing import Any, Callable, ContextManager, Mapping, NamedTuple, Optional
 
 from absl import logging
 
@@ -19,8 +18,6 @@ from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
 from albert.tasks.data_files import (
     PREDICT_ONLY,
     name_files,
-    name_predictions,
-    note_source,
 )
 from albert.tasks.example_source import ExampleSource
 from albert.tasks.finetuning_config import FineTuningConfig, FineTuningRun
@@ -31,7 +28,7 @@ from albert.tasks.model_folder import (
     open_model,
     save_labels,
 )
-from albert.tasks.reports import write_report
+from albert.tasks.reports import Evaluated, write_evaluated
 from albert.text.vocabulary import identify
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
@@ -173,8 +170,8 @@ def _prepare_and_train(run: _Run) -> Optional[Stopped]:
     return _train(run, config, start)
 
 
-def _evaluate_and_predict(run: _Run) -> None:
-    """Score val and test; predict test or another file.
+def _evaluate_and_predict(run: _Run, see: Callable[[Evaluated], object]) -> None:
+    """Score val and test; predict test or another file; show what was found.
 
     The scores without a suffix are those of test, or of val where there is no test.
     """
@@ -193,20 +190,12 @@ def _evaluate_and_predict(run: _Run) -> None:
         evaluator = run.make_evaluator(name, EVAL if scored else PREDICT)
         decoded = run.task.decode(evaluator.batches(checkpoint), data)
         evaluator.close()
-        if scored:
-            suffix = "" if name == main else f"_{name}"
-            report = run.task.report(decoded, data)
-            logging.info("***** Results on %s *****", name)
-            folder, step = what.output_dir, read_step(checkpoint)
-            write_report(folder, suffix, report, run.task.table_name, step)
-        if predicted:
-            stem = name_predictions(name, path)
-            written = run.task.write_predictions(
-                os.path.join(what.output_dir, stem), decoded, data
-            )
-            if name == PREDICT_ONLY:
-                note_source(what.output_dir, stem, path)
-            logging.info("Predictions written to %s", " and ".join(written))
+        suffix = "" if name == main else f"_{name}"
+        found = Evaluated(
+            run.task, name, path, data, decoded, suffix, scored, predicted
+        )
+        write_evaluated(what.output_dir, found, read_step(checkpoint))
+        see(found)
 
 
 def _hold_output(run: FineTuningRun) -> ContextManager[None]:
@@ -223,6 +212,7 @@ def _make_run(
     given: Mapping[str, Any],
     tuning: FineTuningConfig,
     replicas: ReplicaConfig,
+    change: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> _Run:
     """Make the devices, look at all inputs, and return what the run is made of."""
     set_up_devices(replicas)
@@ -236,9 +226,12 @@ def _make_run(
         predicted_only = name == "test" and not run.do_eval
         need_labels = name != PREDICT_ONLY and not predicted_only
         read[name] = task_class.read_file(path, need_labels, settings)
+    read = dict(change(read))
     task = open_model(task_class, run, given, read.get("train"))
     splits = {
-        name: Split(paths[name], task.make_source(name, file, tuning.random_seed))
+        name: Split(
+            paths.get(name, ""), task.make_source(name, file, tuning.random_seed)
+        )
         for name, file in read.items()
     }
     build_encoder = make_encoder_builder(task.encoder)
@@ -251,6 +244,8 @@ def run_finetuning(
     given: Mapping[str, Any],
     tuning: FineTuningConfig,
     replicas: ReplicaConfig,
+    change: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda read: read,
+    see: Callable[[Evaluated], object] = lambda found: None,
 ) -> Optional[Stopped]:
     """Do what `run` says; all input is checked before anything is written.
 
@@ -261,6 +256,8 @@ def run_finetuning(
             in training, and the model's own without.
         tuning: how to train, and the batch size of evaluation.
         replicas: the devices to train on.
+        change: takes what `read_file` gave for each split, and returns what to use.
+        see: called with what was found on each file that is scored or predicted.
 
     Returns:
         How a signal ended training, and so the run, before its end; else None.
@@ -269,11 +266,11 @@ def run_finetuning(
         UserError: a file, a setting or a checkpoint is wrong or does not fit.
     """
     with _hold_output(run):
-        whole = _make_run(task_class, run, given, tuning, replicas)
+        whole = _make_run(task_class, run, given, tuning, replicas, change)
         if run.do_train:
             stopped = _prepare_and_train(whole)
             if stopped is not None:
                 return stopped
         if run.do_eval or run.do_predict:
-            _evaluate_and_predict(whole)
+            _evaluate_and_predict(whole, see)
     return None

@@ -17,6 +17,7 @@ from typing import (
 
 import numpy as np
 
+from albert.base.errors import UserError
 from albert.modeling.config import EncoderConfig
 from albert.tasks.example_source import ExampleSource
 from albert.tasks.finetuning_config import ModelSettings
@@ -155,6 +156,30 @@ class FineTuningTask(Task):
     ) -> dict[str, float]:
         """See `Task.score`."""
         return dict(self.report(self.decode(batches, data), data).metrics)
+
+    @classmethod
+    def cut_parts(cls, file: Any, count: int, seed: int) -> list[tuple[Any, Any]]:
+        """Return the parts of a file for cross-validation: (train, held out) pairs.
+
+        Args:
+            file: what `read_file` returned.
+            count: of parts; each example is held out once.
+            seed: of the drawing.
+
+        Raises:
+            UserError: there are too few examples.
+        """
+        raise UserError(f"the task {cls.name} has no cross-validation")
+
+    @classmethod
+    def join_files(cls, first: Any, second: Any) -> Any:
+        """Return what two files hold together; for cross-validation."""
+        raise UserError(f"the task {cls.name} has no cross-validation")
+
+    @classmethod
+    def average(cls, decoded: Sequence[Any]) -> Any:
+        """Return the mean of what several models say of the same examples."""
+        raise UserError(f"the task {cls.name} has no average of predictions")
 
     @abc.abstractmethod
     def write_predictions(

@@ -3,14 +3,56 @@
 from __future__ import annotations
 
 import os
-from typing import Optional
+from typing import Any, NamedTuple, Optional
 
 from absl import logging
 
 from albert.base import files
 from albert.checkpoints import storage
 from albert.evaluation.evaluator import write_results
-from albert.tasks.finetuning_task import Report
+from albert.tasks.data_files import PREDICT_ONLY, name_predictions, note_source
+from albert.tasks.example_source import ExampleSource
+from albert.tasks.finetuning_task import FineTuningTask, Report
+
+
+class Evaluated(NamedTuple):
+    """What a model says of a file.
+
+    Attributes:
+        task: of the model.
+        split: what the file is in this run.
+        path: the file.
+        data: its examples.
+        decoded: see `FineTuningTask.decode`.
+        suffix: of the files of scores.
+        scored, predicted: whether scores, and predictions, are to be written.
+    """
+
+    task: FineTuningTask
+    split: str
+    path: str
+    data: ExampleSource
+    decoded: Any
+    suffix: str
+    scored: bool
+    predicted: bool
+
+
+def write_evaluated(folder: str, found: Evaluated, step: Optional[int]) -> None:
+    """Write the scores and predictions that are asked for; see `write_report`."""
+    task = found.task
+    if found.scored:
+        report = task.report(found.decoded, found.data)
+        logging.info("***** Results on %s *****", found.split)
+        write_report(folder, found.suffix, report, task.table_name, step)
+    if found.predicted:
+        stem = name_predictions(found.split, found.path)
+        written = task.write_predictions(
+            os.path.join(folder, stem), found.decoded, found.data
+        )
+        if found.split == PREDICT_ONLY:
+            note_source(folder, stem, found.path)
+        logging.info("Predictions written to %s", " and ".join(written))
 
 
 def write_report(

@@ -94,3 +94,31 @@ def test_pairs_on_two_replicas_with_every_option_on(files, runner, tmp_path):
     done = runner.run(flags, script="run_classifier")
     assert done.status == 0, done.output
     assert json.loads((tmp_path / "model/labels.json").read_text())["pairs"] is True
+
+
+@pytest.mark.slow
+def test_cross_validation_scores_the_mean_of_its_models(files, runner, tmp_path):
+    output_dir = tmp_path / "folds"
+    flags = kit.make_flags(
+        files, output_dir, num_folds=2, do_predict=True, num_train_epochs=1
+    )
+    done = runner.run(flags, script="run_classifier")
+    assert done.status == 0, done.output
+    mean, first, second = (
+        read_predictions(output_dir / name / "predictions_test.jsonl")
+        for name in ("", "fold_1", "fold_2")
+    )
+    for one, a, b in zip(mean, first, second):
+        for label, share in one["probabilities"].items():
+            both = (a["probabilities"][label] + b["probabilities"][label]) / 2
+            assert share == pytest.approx(both, abs=2e-6)
+    right = [value["label"] == value["gold"] for value in mean]
+    results = kit.read_results(output_dir / "eval_results.txt")
+    assert results["eval_accuracy"] == pytest.approx(sum(right) / 6)
+    summary = json.loads((output_dir / "cross_validation.json").read_text())
+    parts = [
+        kit.read_results(output_dir / f"fold_{i}" / "eval_results_val.txt")
+        for i in (1, 2)
+    ]
+    found = summary["eval_accuracy"]["parts"]
+    assert found == pytest.approx([part["eval_accuracy"] for part in parts])

@@ -144,3 +144,9 @@ class ClassifierTuning(FineTuningConfig):
     """How long and how fast a classifier is trained."""
 
     num_train_epochs: float = setting_of(FineTuningConfig, "num_train_epochs", 3.0)
+    num_folds: int = setting(
+        1,
+        "Cross-validation: cut train and dev into so many parts, train a model without "
+        "each, and average their probabilities on test. 1 is none.",
+        check=at_least(1),
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple, Optional, Sequence
 
 import numpy as np
-from sklearn import metrics
+from sklearn import metrics, model_selection
 from sklearn.utils import class_weight
 
 from albert.base.errors import UserError
@@ -82,3 +83,29 @@ def weigh_classes(
             )
         weights[labels.index(label)] = weight
     return weights
+
+
+def draw_parts(
+    labels: Sequence[str], count: int, seed: int
+) -> list[tuple[list[int], list[int]]]:
+    """Return the numbers of the other examples and of those of each part.
+
+    Args:
+        labels: of the examples; each part has them in the same shares, nearly.
+        count: of parts.
+        seed: of the drawing.
+
+    Raises:
+        UserError: there are fewer examples than parts.
+    """
+    if len(labels) < count:
+        raise UserError(f"num_folds is {count}, but there are {len(labels)} examples")
+    cutter = model_selection.StratifiedKFold(count, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():  # of labels rarer than there are parts
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            parts = list(cutter.split(np.zeros(len(labels)), labels))
+        except ValueError:  # every label is rarer than that
+            plain = model_selection.KFold(count, shuffle=True, random_state=seed)
+            parts = list(plain.split(np.zeros(len(labels))))
+    return [(rest.tolist(), part.tolist()) for rest, part in parts]

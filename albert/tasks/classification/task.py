@@ -27,7 +27,7 @@ from albert.tasks.classification.files import (
 )
 from albert.tasks.classification.layout import choose_layout
 from albert.tasks.classification.output import make_report, write_predictions
-from albert.tasks.classification.scores import weigh_classes
+from albert.tasks.classification.scores import draw_parts, weigh_classes
 from albert.tasks.classification.source import ClassificationSource, Examples
 from albert.tasks.finetuning_task import FineTuningTask, Report
 from albert.text.tokenization import Tokenizer
@@ -261,6 +261,35 @@ class ClassificationTask(FineTuningTask):
     def report(self, decoded: np.ndarray, data: ClassificationSource) -> Report:
         """See `FineTuningTask.report` and `make_report`."""
         return make_report(data.label_ids, decoded, self.labels.names)
+
+    @classmethod
+    def cut_parts(
+        cls, file: RowFile, count: int, seed: int
+    ) -> list[tuple[RowFile, RowFile]]:
+        """See `FineTuningTask.cut_parts`; each part has labels in the same shares."""
+        labels = [row.label for row in file.rows]
+        numbers = draw_parts(labels, count, seed)
+        for rest, _ in numbers:
+            lacking = set(labels) - {labels[i] for i in rest}
+            if lacking:
+                raise UserError(
+                    f"num_folds: the label {min(lacking)!r} has too few examples; "
+                    "without one of the parts there is none left to train on"
+                )
+        return [
+            tuple(file._replace(rows=[file.rows[i] for i in part]) for part in parts)
+            for parts in numbers
+        ]
+
+    @classmethod
+    def join_files(cls, first: RowFile, second: RowFile) -> RowFile:
+        """See `FineTuningTask.join_files`."""
+        return first._replace(rows=[*first.rows, *second.rows])
+
+    @classmethod
+    def average(cls, decoded: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the logarithms of mean probabilities, float64 [N, L]."""
+        return special.logsumexp(decoded, axis=0) - np.log(len(decoded))
 
     def write_predictions(
         self, stem: str, decoded: np.ndarray, data: ClassificationSource
