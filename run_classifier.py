@@ -19,15 +19,16 @@ import os
 from albert.base import cli
 from albert.tasks.classification.config import ClassificationConfig, ClassifierTuning
 from albert.tasks.classification.task import ClassificationTask
-from albert.tasks.cross_validation import cross_validate
-from albert.tasks.finetuning import run_finetuning
 from albert.tasks.finetuning_config import FineTuningRun
+from albert.tasks.further_pretraining import FurtherPretraining, fine_tune
+from albert.tasks.pretraining.further import pretrain_on
 from albert.training.cluster_config import VARIABLE, refuse_cluster
 from albert.training.config import ReplicaConfig
 
 cli.define_flags(FineTuningRun)
 cli.define_flags(ClassifierTuning)
 cli.define_flags(ClassificationConfig, leave_out=["dropout_prob"])
+cli.define_flags(FurtherPretraining)
 cli.define_flags(ReplicaConfig, leave_out=["xla"])
 
 
@@ -40,11 +41,9 @@ def main(words: list[str]) -> None:
     tuning = cli.read_flags(ClassifierTuning)
     refuse_cluster(os.environ.get(VARIABLE), "run_classifier.py")
     replicas = cli.read_flags(ReplicaConfig)
+    further = cli.read_flags(FurtherPretraining)
     what = (ClassificationTask, run, given, tuning, replicas)
-    if tuning.num_folds > 1:
-        stopped = cross_validate(*what, tuning.num_folds)
-    else:
-        stopped = run_finetuning(*what)
+    stopped = fine_tune(*what, further, pretrain_on, tuning.num_folds)
     if stopped is not None:
         cli.end_stopped(stopped.reason, stopped.describe(cli.command_line()))
 

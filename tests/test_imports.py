@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "evaluation": ("training", "checkpoints", "modeling"),
     "tasks": (  # a task's folder never another's: see below
         *("text", "modeling", "records", "checkpoints", "training", "evaluation"),
+        "pretraining_data",
     ),
     "serving": (
         *("text", "modeling", "checkpoints", "training", "evaluation", "tasks"),

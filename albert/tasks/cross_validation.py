@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import types
 from typing import Any, Mapping, Optional
 
 import numpy as np
@@ -53,6 +54,7 @@ def cross_validate(
     tuning: FineTuningConfig,
     replicas: ReplicaConfig,
     count: int,
+    facts: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Optional[Stopped]:
     """Do what `run_finetuning` does, once for each part of the training data.
 
@@ -63,6 +65,7 @@ def cross_validate(
 
     Args:
         count: of parts, 2 or more.
+        facts: see `run_finetuning`.
 
     Returns, raises: see `run_finetuning`.
     """
@@ -87,12 +90,14 @@ def cross_validate(
                 found.setdefault(one.split, []).append(one)
 
         logging.info("***** Part %d of %d *****", number + 1, count)
-        stopped = run_finetuning(task_class, part, given, tuning, replicas, change, see)
+        stopped = run_finetuning(
+            task_class, part, given, tuning, replicas, change, see, facts
+        )
         if stopped is not None:
             return stopped
     for several in found.values():
         mean = task_class.average([one.decoded for one in several])
-        write_evaluated(run.output_dir, several[0]._replace(decoded=mean), None)
+        write_evaluated(run.output_dir, several[0]._replace(decoded=mean), None, facts)
     if held_out:
         path = os.path.join(run.output_dir, RESULTS_FILE)
         files.write_json(path, _summarise(held_out))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import types
 from typing import Any, Callable, ContextManager, Mapping, NamedTuple, Optional
 
 from absl import logging
@@ -170,7 +171,9 @@ def _prepare_and_train(run: _Run) -> Optional[Stopped]:
     return _train(run, config, start)
 
 
-def _evaluate_and_predict(run: _Run, see: Callable[[Evaluated], object]) -> None:
+def _evaluate_and_predict(
+    run: _Run, see: Callable[[Evaluated], object], facts: Mapping[str, str]
+) -> None:
     """Score val and test; predict test or another file; show what was found.
 
     The scores without a suffix are those of test, or of val where there is no test.
@@ -194,7 +197,7 @@ def _evaluate_and_predict(run: _Run, see: Callable[[Evaluated], object]) -> None
         found = Evaluated(
             run.task, name, path, data, decoded, suffix, scored, predicted
         )
-        write_evaluated(what.output_dir, found, read_step(checkpoint))
+        write_evaluated(what.output_dir, found, read_step(checkpoint), facts)
         see(found)
 
 
@@ -246,6 +249,7 @@ def run_finetuning(
     replicas: ReplicaConfig,
     change: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda read: read,
     see: Callable[[Evaluated], object] = lambda found: None,
+    facts: Mapping[str, str] = types.MappingProxyType({}),
 ) -> Optional[Stopped]:
     """Do what `run` says; all input is checked before anything is written.
 
@@ -258,6 +262,7 @@ def run_finetuning(
         replicas: the devices to train on.
         change: takes what `read_file` gave for each split, and returns what to use.
         see: called with what was found on each file that is scored or predicted.
+        facts: what the files of scores say beside the scores.
 
     Returns:
         How a signal ended training, and so the run, before its end; else None.
@@ -272,5 +277,5 @@ def run_finetuning(
             if stopped is not None:
                 return stopped
         if run.do_eval or run.do_predict:
-            _evaluate_and_predict(whole, see)
+            _evaluate_and_predict(whole, see, facts)
     return None

@@ -158,6 +158,11 @@ class FineTuningTask(Task):
         return dict(self.report(self.decode(batches, data), data).metrics)
 
     @classmethod
+    def texts_of(cls, file: Any) -> list[str]:
+        """Return the texts of a file, without labels; for further pretraining."""
+        raise UserError(f"the task {cls.name} has no further pretraining")
+
+    @classmethod
     def cut_parts(cls, file: Any, count: int, seed: int) -> list[tuple[Any, Any]]:
         """Return the parts of a file for cross-validation: (train, held out) pairs.
 

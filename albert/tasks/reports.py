@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple, Optional
+import types
+from typing import Any, Mapping, NamedTuple, Optional
 
 from absl import logging
 
@@ -38,13 +39,18 @@ class Evaluated(NamedTuple):
     predicted: bool
 
 
-def write_evaluated(folder: str, found: Evaluated, step: Optional[int]) -> None:
+def write_evaluated(
+    folder: str,
+    found: Evaluated,
+    step: Optional[int],
+    facts: Mapping[str, str] = types.MappingProxyType({}),
+) -> None:
     """Write the scores and predictions that are asked for; see `write_report`."""
     task = found.task
     if found.scored:
         report = task.report(found.decoded, found.data)
         logging.info("***** Results on %s *****", found.split)
-        write_report(folder, found.suffix, report, task.table_name, step)
+        write_report(folder, found.suffix, report, task.table_name, step, facts)
     if found.predicted:
         stem = name_predictions(found.split, found.path)
         written = task.write_predictions(
@@ -56,7 +62,12 @@ def write_evaluated(folder: str, found: Evaluated, step: Optional[int]) -> None:
 
 
 def write_report(
-    folder: str, suffix: str, report: Report, table_name: str, step: Optional[int]
+    folder: str,
+    suffix: str,
+    report: Report,
+    table_name: str,
+    step: Optional[int],
+    facts: Mapping[str, str] = types.MappingProxyType({}),
 ) -> None:
     """Write and log scores.
 
@@ -66,8 +77,9 @@ def write_report(
         folder: where they go.
         suffix: tells one split's files from another's.
         step: of the checkpoint that was scored; None where it has none.
+        facts: what the file of scores says beside them.
     """
-    results = dict(report.metrics)
+    results: dict[str, Any] = {**report.metrics, **facts}
     if step is not None:
         results[storage.GLOBAL_STEP] = step
     path = os.path.join(folder, f"eval_results{suffix}.txt")

@@ -122,3 +122,23 @@ def test_cross_validation_scores_the_mean_of_its_models(files, runner, tmp_path)
     ]
     found = summary["eval_accuracy"]["parts"]
     assert found == pytest.approx([part["eval_accuracy"] for part in parts])
+
+
+@pytest.mark.slow
+def test_pretraining_goes_on_with_the_tasks_texts_first(files, runner, tmp_path):
+    flags = kit.make_flags(
+        *(files, tmp_path / "model"),
+        further_pretraining_steps=2,
+        further_pretraining_texts="train,dev,test",
+        num_train_epochs=1,
+    )
+    done = runner.run(flags, script="run_classifier")
+    assert done.status == 0, done.output
+    start = tmp_path / "model_further_pretraining/model/model.ckpt-2"
+    assert f"Warm start from {start}" in done.output
+    lines = (tmp_path / "model" / "eval_results.txt").read_text().splitlines()
+    said = "further_pretraining = 2 steps on the texts of train,dev,test, from random"
+    assert any(line.startswith(said) for line in lines)
+    again = runner.run(flags, script="run_classifier")
+    assert again.status == 0, again.output
+    assert "Nothing to train" in again.output

@@ -13,7 +13,8 @@ from albert.serving.prediction import predict_files
 from albert.serving.prediction_config import PredictionConfig
 from albert.serving.predictor import Predictor
 from albert.tasks.classification.config import ClassificationConfig
-from albert.tasks.classification.task import ClassificationTask, ClassLabels
+from albert.tasks.classification.labels import ClassLabels
+from albert.tasks.classification.task import ClassificationTask
 from tests.serving.conftest import write_random
 
 PAIRS = [("用图像", "的方法"), ("支持向量机" * 9, "a"), ("图", ""), ("用b", "像！")]

@@ -74,7 +74,7 @@ def test_models_train_without_their_part_and_their_mean_is_scored(
 ):
     seen = []
 
-    def run_finetuning(task_class, run, given, tuning, replicas, change, see):
+    def run_finetuning(task_class, run, given, tuning, replicas, change, see, facts):
         read = change(
             {"train": make_file("aabb"), "val": make_file("ab"), "test": "its rows"}
         )

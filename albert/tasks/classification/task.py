@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +25,7 @@ from albert.tasks.classification.files import (
     RowFile,
     read_rows,
 )
+from albert.tasks.classification.labels import ClassLabels, sort_labels
 from albert.tasks.classification.layout import choose_layout
 from albert.tasks.classification.output import make_report, write_predictions
 from albert.tasks.classification.scores import draw_parts, weigh_classes
@@ -45,26 +46,6 @@ _BEST = {
     "macro_f1": Metric("eval_macro_f1", higher_is_better=True),
     "loss": Metric("loss", higher_is_better=False),
 }
-
-
-class ClassLabels(NamedTuple):
-    """The labels there are, in the order of their ids, and what is labelled.
-
-    Attributes:
-        names: of the labels.
-        pairs: whether pairs of texts are labelled; else single texts.
-    """
-
-    names: tuple[str, ...]
-    pairs: bool
-
-
-def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
-    """Return labels in their order: as numbers, where all are; else as text."""
-    found = set(labels)
-    if all(label.lstrip("-").isdecimal() for label in found):
-        return tuple(sorted(found, key=lambda label: (int(label), label)))
-    return tuple(sorted(found))
 
 
 def label_losses(
@@ -261,6 +242,12 @@ class ClassificationTask(FineTuningTask):
     def report(self, decoded: np.ndarray, data: ClassificationSource) -> Report:
         """See `FineTuningTask.report` and `make_report`."""
         return make_report(data.label_ids, decoded, self.labels.names)
+
+    @classmethod
+    def texts_of(cls, file: RowFile) -> list[str]:
+        """See `FineTuningTask.texts_of`; the texts of a pair one after the other."""
+        pairs = ((row.text_a, row.text_b) for row in file.rows)
+        return [text for pair in pairs for text in pair if text]
 
     @classmethod
     def cut_parts(

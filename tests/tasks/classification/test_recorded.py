@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from albert.modeling.encoder import make_encoder_builder
 from albert.tasks.classification.config import ClassificationConfig
-from albert.tasks.classification.task import ClassificationTask, ClassLabels
+from albert.tasks.classification.labels import ClassLabels
+from albert.tasks.classification.task import ClassificationTask
 from albert.training.optimization import GlobalBatchOptimizer, OptimizerSettings
 from albert.training.rates import layerwise_rules
 from albert.training.task import EVAL, TRAIN

@@ -11,12 +11,8 @@ from albert.modeling.config import AlbertConfig
 from albert.modeling.output import EncoderOutput
 from albert.tasks.classification.config import ClassificationConfig
 from albert.tasks.classification.files import Row, RowFile
-from albert.tasks.classification.task import (
-    ClassificationTask,
-    ClassLabels,
-    label_losses,
-    sort_labels,
-)
+from albert.tasks.classification.labels import ClassLabels, sort_labels
+from albert.tasks.classification.task import ClassificationTask, label_losses
 from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from albert.training.task import EVAL, PREDICT, TRAIN
