@@ -35,6 +35,7 @@ def main(words: list[str]) -> None:
         config.keep_pretraining_heads,
         config.overwrite,
         averaged,
+        config.network,
     )
     source = checkpoint
     if averaged:

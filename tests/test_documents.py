@@ -226,6 +226,7 @@ TABLES = (
         "docs/pretraining.md",
         ("run_pretraining.py", "export_checkpoint.py", "tools/plot_training.py"),
     ),
+    ("docs/electra.md", ("run_electra_pretraining.py",)),
     ("docs/ner.md", ("run_ner.py",)),
     ("docs/mrc.md", ("tools/score_mrc.py",)),
     ("docs/classification.md", ("run_classifier.py",)),
@@ -296,7 +297,7 @@ def test_every_script_has_a_table():
         *("export_checkpoint.py", "tools/plot_training.py", "run_ner.py", BEAM_SCRIPT),
         *("tools/train_vectors.py", "convert_checkpoint.py", "serve.py"),
         *("predict.py", "tools/score_mrc.py", "run_classifier.py"),
-        "create_electra_data.py",
+        *("create_electra_data.py", "run_electra_pretraining.py"),
         "export_saved_model.py",
         *NER_TOOLS,
     }

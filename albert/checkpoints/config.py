@@ -50,7 +50,14 @@ class ExportConfig(Settings):
         path=INPUT_FILE,
     )
     keep_pretraining_heads: bool = setting(
-        True, "Keep the variables under cls/, the heads of pretraining."
+        True,
+        "Keep the heads of pretraining, the variables under cls/ or of ELECTRA "
+        "discriminator_predictions/ and generator_predictions/.",
+    )
+    network: Optional[str] = setting(
+        None,
+        "Of ELECTRA's pretraining, export one network alone. Default: both.",
+        choices=("discriminator", "generator"),
     )
     average: int = setting(
         1,

@@ -10,8 +10,9 @@ from absl import logging
 
 from albert.base import files
 from albert.base.errors import UserError
-from albert.checkpoints import guard, restoring, storage
+from albert.checkpoints import guard, networks, restoring, storage
 from albert.checkpoints.average import read_mean
+from albert.modeling.encoder import load_encoder_config
 
 CHECKPOINT_NAME = "albert_model.ckpt"
 # Files beside a checkpoint that belong to the model; the first two are needed.
@@ -59,6 +60,18 @@ def check_target(output_dir: str, checkpoint: str, mark: str, overwrite: bool) -
         )
 
 
+def _write_companions(
+    folder: str, companions: dict[str, str], network: str | None, shapes: dict
+) -> None:
+    """Copy what belongs to a model; the config is that of `network`, if any."""
+    for name, path in companions.items():
+        shutil.copyfile(path, os.path.join(folder, name))
+    if network is not None:
+        config = load_encoder_config(companions[guard.CONFIG_FILE])
+        config = networks.network_config(network, config, shapes)
+        files.write_json(os.path.join(folder, guard.CONFIG_FILE), config.to_dict())
+
+
 def export(
     checkpoint: str,
     output_dir: str,
@@ -67,6 +80,7 @@ def export(
     keep_pretraining_heads: bool = True,
     overwrite: bool = False,
     averaged: Sequence[str] = (),
+    network: str | None = None,
 ) -> dict[str, list[int]]:
     """Write `albert_model.ckpt.*`, `checkpoint`, config and `vocab.txt` to a folder.
 
@@ -77,10 +91,11 @@ def export(
         output_dir: the folder to make; it appears whole.
         config_file, vocab_file: where they do not lie in the checkpoint's folder or
             the one above.
-        keep_pretraining_heads: whether variables under `cls/` stay.
+        keep_pretraining_heads: whether the heads of pretraining stay.
         overwrite: whether an existing folder is replaced.
         averaged: checkpoints whose mean is exported in place of `checkpoint`, which is
             one of them.
+        network: the one of ELECTRA's two to export alone, see `networks.NETWORKS`.
 
     Returns:
         name -> shape of the variables written.
@@ -101,6 +116,8 @@ def export(
             raise UserError(f"no {name} beside {checkpoint}; give --{flag}")
     shapes = storage.read_shapes(checkpoint)
     names = restoring.slim_names(checkpoint, keep_pretraining_heads)
+    if network is not None:
+        names = networks.network_names(network, names, checkpoint)
     guard.check_companions(
         companions[guard.CONFIG_FILE],
         companions[guard.VOCABULARY_FILE],
@@ -113,8 +130,7 @@ def export(
         variables = read_mean(averaged or [checkpoint], names)
         storage.write_variables(os.path.join(temporary, CHECKPOINT_NAME), variables)
         storage.write_state(temporary, CHECKPOINT_NAME)
-        for name, path in companions.items():
-            shutil.copyfile(path, os.path.join(temporary, name))
+        _write_companions(temporary, companions, network, shapes)
         files.replace_folder(temporary, output_dir)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

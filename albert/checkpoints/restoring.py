@@ -20,7 +20,8 @@ SLOTS = {"adamw": ("adam_m", "adam_v"), "lamb": ("lamb_m", "lamb_v")}
 # what the model is then, and the variable itself is where training goes on.
 AVERAGE = "average"
 SLOT_NAMES = (*(slot for slots in SLOTS.values() for slot in slots), AVERAGE)
-PRETRAINING_HEADS = "cls/"  # where the names of both pretraining heads begin
+# Where the names of pretraining heads begin, BERT's and ELECTRA's.
+PRETRAINING_HEADS = ("cls/", "discriminator_predictions/", "generator_predictions/")
 
 
 def is_training_state(name: str) -> bool:
@@ -72,6 +73,31 @@ class InitialisationPlan(NamedTuple):
     unused: tuple[str, ...]
 
 
+# The networks of ELECTRA: where their layers begin -> what they are called.
+_NETWORKS = {"electra/encoder/": "discriminator", "generator/encoder/": "generator"}
+
+
+def _check_networks(
+    model: Iterable[str], found: Iterable[str], checkpoint: str
+) -> None:
+    """Stop where a checkpoint holds the other network of ELECTRA alone.
+
+    What both share would be loaded, and a whole network stay random.
+    """
+    model, found = tuple(model), tuple(found)
+    wanted, present = (
+        [n for n in _NETWORKS if any(name.startswith(n) for name in names)]
+        for names in (model, found)
+    )
+    missing = [network for network in wanted if network not in present]
+    if missing and present:
+        raise UserError(
+            f"checkpoint {checkpoint} holds a {_NETWORKS[present[0]]} alone, the model "
+            f"needs a {_NETWORKS[missing[0]]} ({missing[0]}...); a checkpoint of "
+            "ELECTRA's pretraining holds both"
+        )
+
+
 def plan_initialisation(
     model: Mapping[str, Sequence[int]], checkpoint: str, rules: Format = UNCHANGED
 ) -> InitialisationPlan:
@@ -83,12 +109,13 @@ def plan_initialisation(
         rules: what its names are in the model, see `albert.checkpoints.formats`.
 
     Raises:
-        UserError: no variable is shared, or the shape of a shared one differs; or the
-            rules make one name of two, or ask for a transposition, which only
-            `formats.convert` makes.
+        UserError: no variable is shared, the shape of a shared one differs, or the
+            checkpoint holds the other one of two networks alone; or the rules make one
+            name of two, or ask for a transposition, which only `formats.convert` makes.
     """
     found = read_shapes(checkpoint)
     sources = map_names(found, rules)
+    _check_networks(model, sources, checkpoint)
     loaded = {name: sources[name].name for name in sorted(set(model) & set(sources))}
     if not loaded:
         raise UserError(

@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Optional
 
 from albert.base.errors import UserError
-from albert.base.settings import Settings, above, at_least, in_range, setting
+from albert.base.settings import (
+    Settings,
+    above,
+    at_least,
+    in_range,
+    setting,
+    setting_of,
+)
+from albert.tasks.electra.presets import PRESETS
+from albert.tasks.pretraining_config import RunConfig, RunFiles
+from albert.training.config import Schedule
+
+# Defaults of the flags of `TrainingConfig`: the reference's.
+TRAINING_DEFAULTS = {
+    "learning_rate": 5e-4,
+    "num_train_steps": 1_000_000,
+    "train_batch_size": 128,
+    "optimizer": "adamw",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,3 +101,61 @@ class ObjectiveConfig(Settings):
                 "untied_generator_embeddings needs a generator of its own: "
                 "electra_objective and untied_generator, no uniform_generator"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class ElectraFiles(RunFiles):
+    """The files of a run; names, not globs."""
+
+    config_file: Optional[str] = setting_of(
+        RunFiles,
+        "config_file",
+        None,
+        "The discriminator's config, a JSON file of the architecture electra. Default: "
+        "what --model_size says.",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ElectraRunConfig(RunConfig):
+    """What to do with the files, and which model to make."""
+
+    model_size: Optional[str] = setting(
+        None,
+        "Sizes, learning rate, batch, steps and --mask_prob of a published model, "
+        "where no flag gives another.",
+        choices=tuple(PRESETS),
+    )
+    max_predictions_per_seq: Optional[int] = setting_of(
+        RunConfig,
+        "max_predictions_per_seq",
+        None,
+        "Tokens to mask in an example at most. They follow from --mask_prob and the "
+        "length of the records; another value is refused.",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class UpdateConfig(Settings):
+    """Where the reference's updates are not those of BERT."""
+
+    lr_decay_power: float = setting(
+        1.0, "Power of the decay of the learning rate; 1 is linear.", check=above(0)
+    )
+    step_read_after: bool = setting(
+        False,
+        "Give each update the learning rate of the next step, as runs of Google's "
+        "program mostly did, which reads the step while it counts it. Otherwise the "
+        "first update of a warm-up has the rate 0.",
+    )
+    clip_by_unsummed_rows: bool = setting(
+        False,
+        "Cut the gradient by a norm that counts a word embedding once for each place "
+        "where it was looked up, as Google's program does without a tied generator. "
+        "For one device without accumulation.",
+    )
+
+    @property
+    def schedule(self) -> Schedule:
+        """How the learning rate goes: the warm-up is a factor of the decayed rate."""
+        return Schedule(self.lr_decay_power, True, not self.step_read_after)
