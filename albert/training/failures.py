@@ -12,7 +12,7 @@ from absl import logging
 
 from albert.base.errors import UserError
 from albert.checkpoints.file_trouble import find_file_trouble
-from albert.training.optimization import NOT_FINITE
+from albert.training.finite import NOT_FINITE
 from albert.training.stopping import StopRequest
 
 v1 = tf.compat.v1

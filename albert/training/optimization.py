@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from albert.base.errors import UserError
 from albert.checkpoints.restoring import AVERAGE, SLOTS
+from albert.training.finite import check_finite
 from albert.training.loss_scale import LossScale
 from albert.training.rates import RateRule, factor_of
 from albert.training.replicas import sum_over_replicas, variable_name
@@ -23,8 +24,6 @@ v1 = tf.compat.v1
 
 # A variable whose name matches one of these is not decayed.
 NO_DECAY_PATTERNS = ("LayerNorm", "layer_norm", "bias")
-NOT_FINITE = "gradient or loss is not finite"  # marks the error of `apply_gradients`
-_ALL_TOGETHER = "all variables together"  # named where only the sum is too large
 
 
 class OptimizerSettings(NamedTuple):
@@ -138,30 +137,6 @@ def _count_update(step: tf.Variable, finite: Optional[tf.Tensor]) -> tf.Operatio
     return step.assign_add(done, read_value=False)
 
 
-def _check_finite(
-    passes: tf.Tensor, squares: tf.Tensor, names: Sequence[str]
-) -> tf.Tensor:
-    """Return what fails with NOT_FINITE and the first bad variable's name.
-
-    Args:
-        passes: boolean scalar, whether not to fail.
-        squares: float32 [N], the squared norm of each gradient.
-        names: of their N variables.
-    """
-
-    def fail() -> tf.Tensor:
-        bad = tf.logical_not(tf.math.is_finite(squares))
-        index = tf.where(tf.reduce_any(bad), tf.argmax(bad), len(names))
-        name = tf.gather([*names, _ALL_TOGETHER], index)
-        assertion = tf.debugging.Assert(False, [NOT_FINITE, name])
-        with tf.control_dependencies([assertion]):
-            return tf.constant(False)
-
-    # XLA would leave the assertion out.
-    with tf.xla.experimental.jit_scope(compile_ops=False):
-        return tf.cond(passes, lambda: tf.constant(True), fail)
-
-
 def _unsummed_rows(gradient: Union[tf.Tensor, tf.IndexedSlices]) -> tf.Tensor:
     """Return the values of a gradient, of equal rows those before their sum."""
     is_rows = isinstance(gradient, tf.IndexedSlices)
@@ -211,7 +186,7 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             grads_and_vars: this replica's gradients, None where there is none.
             global_step: incremented by 1 after the update, if given.
 
-        Running it raises InvalidArgumentError, with NOT_FINITE and the first bad
+        Running it raises InvalidArgumentError, see `check_finite`, with the first bad
         variable's name in its message and no variable changed, when the summed gradient
         is not finite. With a loss scale such a step is skipped, and raises only when
         the scale can sink no further.
@@ -236,7 +211,7 @@ class GlobalBatchOptimizer(v1.train.Optimizer):
             finite = passes
             scale_state = self._loss_scale.after_step(finite)
             passes = tf.logical_or(self._loss_scale.can_sink, finite)
-        check = _check_finite(passes, squares, [variable_name(v) for _, v in pairs])
+        check = check_finite(passes, squares, [variable_name(v) for _, v in pairs])
         keep = None
         if self._settings.average_decay:
             keep = average_decay_at(global_step, self._settings.average_decay)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from albert.base.errors import UserError
 from albert.training import failures, loop
 from albert.training.config import ReplicaConfig, TrainingConfig
-from albert.training.optimization import NOT_FINITE
+from albert.training.finite import NOT_FINITE
 from albert.training.stopping import StopRequest
 from tests.training.test_loop import LineTask
 

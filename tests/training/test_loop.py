@@ -12,7 +12,7 @@ from albert.base.errors import UserError
 from albert.training import input as training_input
 from albert.training import loop
 from albert.training.config import ReplicaConfig, TrainingConfig, advise_on_rate
-from albert.training.optimization import NOT_FINITE
+from albert.training.finite import NOT_FINITE
 from albert.training.stopping import StopRequest
 from albert.training.task import EVAL, TRAIN, DataSource, LossTerm, Task, TaskOutput
 

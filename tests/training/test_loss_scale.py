@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from albert.training import loss_scale
+from albert.training.finite import NOT_FINITE
 from albert.training.loss_scale import LossScale, ScaleState, next_state
-from albert.training.optimization import NOT_FINITE, GlobalBatchOptimizer
+from albert.training.optimization import GlobalBatchOptimizer
 
 v1 = tf.compat.v1
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from albert.checkpoints import restoring
 from albert.training.step import build_train_step
 from albert.training.task import EVAL
 from tests.electra_kit import CASES, find_case
@@ -45,11 +46,15 @@ class Steps(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What our task makes of a case; the first three by batch."""
+    """What our task makes of a case; the first three by batch.
+
+    `shapes` are those of the model's variables, by name.
+    """
 
     losses: list
     totals: list
     predictions: list
+    shapes: dict
     steps: Steps
     later_steps: Optional[Steps]
 
@@ -99,7 +104,8 @@ def run(case):
                 # A step read one later than it is written to be.
                 session.run(count_one)
                 later = make_steps(session, step, variables, feeds)
-    return Results(*map(list, zip(*evaluated)), steps, later)
+    shapes = {v.op.name: v.shape.as_list() for v in variables}
+    return Results(*map(list, zip(*evaluated)), shapes, steps, later)
 
 
 @pytest.fixture(
@@ -138,6 +144,14 @@ def test_scores_of_a_batch_are_the_recorded_ones(recorded):
         assert set(wanted) <= set(found)
         for name, value in wanted.items():
             assert found[name] == pytest.approx(float(value), abs=1e-5), name
+
+
+def test_a_checkpoint_of_the_reference_gives_every_variable(recorded):
+    """Both networks are in one; nothing of it is left over."""
+    case, results = recorded
+    plan = restoring.plan_initialisation(results.shapes, case.checkpoint)
+    assert plan.fresh == plan.unused == ()
+    assert results.shapes == case.values["variables"]
 
 
 def test_gradients_are_the_recorded_ones(recorded):
