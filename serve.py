@@ -14,6 +14,7 @@ from __future__ import annotations
 from absl import logging
 
 from albert.base import cli
+from albert.serving.prediction_config import FLOAT32
 from albert.serving.service_config import ServiceConfig, read_token
 
 cli.define_flags(ServiceConfig)
@@ -29,11 +30,17 @@ def main(words: list[str]) -> None:
     listener = server.bind(config)
     if token is None and not server.is_loopback(listener):
         logging.warning("Whoever reaches %s may ask; see --token_file", config.host)
-    from albert.serving.predictor import Predictor  # slowly: what is above fails soon
+    # Slowly: what is above fails soon.
+    from albert.serving.model_session import assume_frozen_weights
+    from albert.serving.predictor import Predictor
 
-    models = {}
+    if config.precision != FLOAT32:
+        assume_frozen_weights()
+    models, terms = {}, config.dictionaries()
     for name, (folder, flag) in config.folders().items():
-        models[name] = Predictor(folder, flag=flag)
+        models[name] = Predictor(
+            folder, dictionary=terms.get(name), flag=flag, precision=config.precision
+        )
         models[name].warm_up()
     server.run(Service(models, config, token), listener)
 

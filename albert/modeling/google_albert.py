@@ -40,7 +40,7 @@ def _feed_forward(
     """Return the normalised output of the feed-forward part."""
     stddev = config.initializer_range
     with v1.variable_scope("ffn_1/intermediate"):
-        activation = layers.ACTIVATIONS[config.hidden_act]
+        activation = layers.activation(config.hidden_act, training)
         wide = layers.dense(x, config.intermediate_size, stddev, activation)
         with v1.variable_scope("output"):
             output = layers.dense(wide, config.hidden_size, stddev)

@@ -73,7 +73,9 @@ class Blocks(abc.ABC):
 
     def dense(self, x: tf.Tensor, units: int, activate: bool = False) -> tf.Tensor:
         """Return a dense layer of x whose initial values keep the scale."""
-        activation = layers.ACTIVATIONS[self.config.hidden_act] if activate else None
+        activation = None
+        if activate:
+            activation = layers.activation(self.config.hidden_act, self.training)
         stddev = self.config.kernel_range(x.shape[-1])
         return layers.dense(x, units, stddev, activation)
 

@@ -100,7 +100,7 @@ def _attention(
 def _feed_forward(x: tf.Tensor, config: StackConfig, training: bool) -> tf.Tensor:
     stddev = config.initializer_range
     with v1.variable_scope("intermediate"):
-        activation = layers.ACTIVATIONS[config.hidden_act]
+        activation = layers.activation(config.hidden_act, training)
         wide = layers.dense(x, config.intermediate_size, stddev, activation)
     with v1.variable_scope("output"):
         output = layers.dense(wide, config.hidden_size, stddev)

@@ -17,8 +17,9 @@ from albert.base import files
 from albert.base.errors import UserError
 from albert.base.progress import hide_progress, show_progress
 from albert.serving.inputs import Fields, Item, count_bytes, read_items
+from albert.serving.model_session import assume_frozen_weights
 from albert.serving.outputs import Totals, Writer, make_writer
-from albert.serving.prediction_config import PredictionConfig
+from albert.serving.prediction_config import FLOAT32, PredictionConfig
 from albert.serving.predictor import Predictor
 from albert.serving.task_predictor import TaskPredictor
 from albert.serving.unfinished import InputHash, Unfinished, open_unfinished
@@ -90,6 +91,7 @@ def _describe(config: PredictionConfig, predictor: Predictor) -> dict[str, Any]:
         "output_format": config.output_format,
         "min_score": config.min_score,
         "dictionary": terms,
+        "precision": config.precision,
         "model": predictor.describe(),
     }
 
@@ -184,7 +186,14 @@ def predict_files(
         BrokenPipeError: nobody reads standard output any more.
     """
     _check_output(config)
-    predictor = Predictor(config.model_dir, config.batch_size, config.dictionary)
+    if config.precision != FLOAT32:
+        assume_frozen_weights()
+    predictor = Predictor(
+        config.model_dir,
+        config.batch_size,
+        config.dictionary,
+        precision=config.precision,
+    )
     _check_formats(config, predictor)
     types = predictor.task.labels.types if predictor.of_task.finds_entities else ()
     writer = make_writer(config.output_format, types, _title(config))

@@ -21,6 +21,7 @@ from albert.base.settings import (
 TEXT, JSONL, CONLL, HTML = "text", "jsonl", "conll", "html"
 INPUT_FORMATS = (TEXT, JSONL, CONLL)
 OUTPUT_FORMATS = (JSONL, CONLL, HTML)
+FLOAT32, BFLOAT16 = "float32", "bfloat16"  # of matrix products
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +84,12 @@ class PredictionConfig(Settings):
     )
     batch_size: int = setting(
         64, "Sentences that the model labels at once.", check=at_least(1)
+    )
+    precision: str = setting(
+        FLOAT32,
+        "The type of matrix products; bfloat16 is two to three times as fast on CPUs "
+        "and GPUs that have it, and changes scores in the third digit.",
+        choices=(FLOAT32, BFLOAT16),
     )
 
     def validate(self) -> None:

@@ -17,6 +17,7 @@ from albert.serving.class_predictor import ClassPredictor
 from albert.serving.dictionary import NO_TERMS, read_terms
 from albert.serving.model_session import ModelSession
 from albert.serving.ner_predictor import NerPredictor
+from albert.serving.prediction_config import FLOAT32
 from albert.serving.task_predictor import TaskPredictor
 from albert.serving.texts import Input
 from albert.tasks.classification.task import ClassificationTask
@@ -73,6 +74,7 @@ class Predictor:
         dictionary: Optional[str] = None,
         replicas: ReplicaConfig = ReplicaConfig(),  # noqa: B008, it is frozen
         flag: str = "model_dir",
+        precision: str = FLOAT32,
     ):
         """Open a model.
 
@@ -82,6 +84,7 @@ class Predictor:
             dictionary: a file of the user's terms, see `albert.serving.dictionary`.
             replicas: the devices, of which the first is used.
             flag: names `model_dir` in messages.
+            precision: the type of matrix products, "float32" or "bfloat16".
 
         Raises:
             UserError: the folder holds no model, or what lies in it does not fit.
@@ -92,7 +95,7 @@ class Predictor:
         self.model_dir = model_dir
         self._checkpoint = choose_checkpoint(model_dir, flag)
         terms = NO_TERMS if dictionary is None else read_terms(dictionary)
-        self._session = ModelSession(self.task, self._checkpoint, replicas)
+        self._session = ModelSession(self.task, self._checkpoint, replicas, precision)
         # What predicts for this task alone, with its own methods.
         self.of_task = row.make_predictor(self.task, self._session, batch_size, terms)
 

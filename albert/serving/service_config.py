@@ -16,7 +16,9 @@ from albert.base.settings import (
     at_least,
     in_range,
     setting,
+    setting_of,
 )
+from albert.serving.prediction_config import FLOAT32, PredictionConfig
 
 DEFAULT_MODEL = "default"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
@@ -37,6 +39,13 @@ class ServiceConfig(Settings):
         "More models, as name=folder; may be given several times, or with commas. A "
         "request that names none goes to the first model.",
     )
+    dictionary: tuple[str, ...] = setting(
+        (),
+        "A file of terms for the first model, or name=file for the model of that "
+        "name; may be given several times, or with commas. The terms are as those of "
+        "predict.py.",
+    )
+    precision: str = setting_of(PredictionConfig, "precision", FLOAT32)
     host: str = setting(
         "127.0.0.1",
         "The address to listen at. The default is reached from this machine only; "
@@ -90,6 +99,7 @@ class ServiceConfig(Settings):
         """Check that there are models, with names of their own."""
         if not self.folders():
             raise UserError("--model_dir or --model must be given")
+        self.dictionaries()
 
     def folders(self) -> dict[str, tuple[str, str]]:
         """Return name -> (folder, the flag that gave it) of every model, in order.
@@ -113,6 +123,22 @@ class ServiceConfig(Settings):
             if name in found:
                 raise UserError(f"--model: two models are called {name}")
             found[name] = (resolve_path(folder, INPUT_FOLDER, "model"), "model")
+        return found
+
+    def dictionaries(self) -> dict[str, str]:
+        """Return name -> file of terms, of the models that have one.
+
+        Raises:
+            UserError: there is no such file, or a model has two.
+        """
+        names, found = list(self.folders()), {}
+        for given in self.dictionary:
+            name, equals, path = given.partition("=")
+            if not (equals and name in names):  # it may stand in a file's name
+                name, path = names[0], given
+            if name in found:
+                raise UserError(f"--dictionary: the model {name} has two files")
+            found[name] = resolve_path(path, INPUT_FILE, "dictionary")
         return found
 
 

@@ -83,6 +83,9 @@ class Entity(BaseModel):
     end: int = Field(description="One past its last character.")
     surface: str = Field(description="text[start:end]")
     score: float = Field(description="The probability of exactly this entity, 0 to 1.")
+    source: Optional[str] = Field(
+        None, description='"dictionary" where a term of the service\'s has brought it.'
+    )
 
 
 class EntityResult(BaseModel):

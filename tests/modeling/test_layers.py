@@ -75,6 +75,14 @@ def test_gelu_far_from_zero_is_the_identity_or_nothing():
     np.testing.assert_allclose(slope, [0.0, 0.0, 0.5, 1.0, 1.0], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", layers.ACTIVATIONS)
+def test_an_activation_is_the_same_function_without_training(name):
+    x = tf.constant(np.linspace(-8, 8, 200), tf.float32)
+    found = layers.activation(name, training=False)(x)
+    wanted = layers.activation(name, training=True)(x)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float16])
 def test_layers_keep_the_type_of_their_input(dtype):
     with tf.Graph().as_default():

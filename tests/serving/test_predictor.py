@@ -48,6 +48,24 @@ def test_entities_stand_where_they_say_and_never_overlap(predictor):
     assert found > 40
 
 
+def test_products_in_bfloat16_change_little(predictor, model_dir):
+    texts = random_texts(20, seed=8)
+    coarse = Predictor(model_dir, precision="bfloat16")
+    both = [model.predict(texts) for model in (predictor, coarse)]
+    scores = [
+        {
+            (number, e["type"], e["start"], e["end"]): e["score"]
+            for number, result in enumerate(results)
+            for e in result["entities"]
+        }
+        for results in both
+    ]
+    same = scores[0].keys() & scores[1].keys()
+    assert len(same) > 0.9 * len(scores[0])
+    differences = [abs(scores[0][key] - scores[1][key]) for key in same]
+    assert 0 < max(differences) < 0.1
+
+
 def emissions_of(predictor, columns):
     """Return emissions and transitions of a short sentence, straight from the graph."""
     ids = predictor.task.tokenizer.vocabulary.ids

@@ -20,8 +20,11 @@ TEXTS = [CHARACTERS[i % 15 :] * (1 + i % 7) + str(i) for i in range(96)]
 
 @pytest.fixture(scope="module")
 def service(model_dir, tmp_path_factory):
-    log = tmp_path_factory.mktemp("serve") / "log"
+    folder = tmp_path_factory.mktemp("serve")
+    log, terms = folder / "log", folder / "terms=1.txt"
+    terms.write_text("文心\tA\n", "utf-8")
     flags = [f"--model_dir={model_dir}", f"--model=again={model_dir},third={model_dir}"]
+    flags.append(f"--dictionary=third={terms}")
     with serving(SCRIPT, log, *flags) as server:
         yield server
         assert server.stop() == 0
@@ -51,6 +54,17 @@ def test_answers_are_those_of_the_predictor_and_none_is_mixed_up(service, model_
         assert [e["score"] for e in got] == pytest.approx(scores, abs=1e-4)
     batches = service.metric("albert_batch_requests_count")
     assert batches < len(TEXTS)  # some were computed together
+
+
+def test_terms_belong_to_the_model_that_they_were_given_for(service):
+    answers = [
+        service.predict(text="用文心做", model=name).json["results"][0]["entities"]
+        for name in ("third", "again")
+    ]
+    found = [[e for e in part if "source" in e] for part in answers]
+    assert [len(part) for part in found] == [1, 0]
+    wanted = {"type": "A", "start": 1, "end": 3, "surface": "文心", "score": 1.0}
+    assert found[0][0] == {**wanted, "source": "dictionary"}
 
 
 def test_the_models_are_described(service):
