@@ -139,7 +139,7 @@ class Predictor:
         vocabulary = identify(self.task.tokenizer.vocabulary)
         return {
             "task": self.task.name,
-            **self.task.labels_to_json(self.task.labels),
+            **self.task.describe_labels(),
             "second_text": self.second,
             "max_seq_length": self.task.settings.max_seq_length,
             "do_lower_case": self.task.settings.do_lower_case,

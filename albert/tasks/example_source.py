@@ -81,6 +81,11 @@ class ExampleSource(DataSource):
         self._lengths = np.asarray(lengths, np.int64)
         self._seed = seed
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """How long each example is, int64."""
+        return self._lengths
+
     @abc.abstractmethod
     def make_batch(self, numbers: np.ndarray) -> Mapping[str, np.ndarray]:
         """Return the batch of some examples; see `pad`.

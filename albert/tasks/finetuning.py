@@ -21,8 +21,13 @@ from albert.tasks.data_files import (
     name_files,
 )
 from albert.tasks.example_source import ExampleSource
-from albert.tasks.finetuning_config import FineTuningConfig, FineTuningRun
+from albert.tasks.finetuning_config import (
+    FROZEN,
+    FineTuningConfig,
+    FineTuningRun,
+)
 from albert.tasks.finetuning_task import FineTuningTask
+from albert.tasks.frozen_encoder import compute_outputs, find_encoder, freeze_rule
 from albert.tasks.model_folder import (
     COMPANIONS,
     choose_settings,
@@ -88,6 +93,8 @@ def plan_training(
     rules = layerwise_rules(
         task.encoder, tuning.layerwise_lr_decay, head_rate / tuning.learning_rate
     )
+    if tuning.encoder_training == FROZEN:
+        rules = (freeze_rule(task.encoder.scope), *rules)
     return TrainingConfig(
         output_dir=run.output_dir,
         learning_rate=tuning.learning_rate,
@@ -131,8 +138,13 @@ def _watch_val(
     )
 
 
-def _train(run: _Run, config: TrainingConfig, start: Start) -> Optional[Stopped]:
+def _train(
+    run: _Run, config: TrainingConfig, start: Start, encoder: Optional[str]
+) -> Optional[Stopped]:
     """Train; after each epoch evaluate on val and keep the best checkpoint.
+
+    Args:
+        encoder: the checkpoint of an encoder that stays as it is, if it does.
 
     Returns:
         How a signal ended training, None where it went to its end.
@@ -140,10 +152,16 @@ def _train(run: _Run, config: TrainingConfig, start: Start) -> Optional[Stopped]
     stop = StopRequest()
     held_out = _watch_val(run, config, stop)
 
+    task, data = run.task, run.splits["train"].data
+    if encoder is not None and start.step < config.num_train_steps:
+        task, data = compute_outputs(
+            task, data, run.build_encoder, encoder, config.random_seed, run.replicas
+        )
+
     def work(stop: StopRequest) -> int:
         step = train(
-            run.task,
-            run.splits["train"].data,
+            task,
+            data,
             run.build_encoder,
             config,
             run.replicas,
@@ -165,10 +183,12 @@ def _prepare_and_train(run: _Run) -> Optional[Stopped]:
     config = plan_training(what, run.tuning, task, train_data.num_examples)
     vocabulary = identify(task.tokenizer.vocabulary)
     guard.check_same_model(what.output_dir, task.encoder, vocabulary)
+    frozen = run.tuning.encoder_training == FROZEN
+    encoder = find_encoder(what.output_dir, what.init_checkpoint) if frozen else None
     start = check_start(task, run.build_encoder, config, run.replicas)
     guard.prepare(what.output_dir, task.encoder, vocabulary, what.vocab_file)
     save_labels(what.output_dir, task)
-    return _train(run, config, start)
+    return _train(run, config, start, encoder)
 
 
 def _evaluate_and_predict(

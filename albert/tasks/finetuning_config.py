@@ -37,6 +37,9 @@ class ModelSettings(Settings):
     )
 
 
+FROZEN = "frozen"
+
+
 @dataclasses.dataclass(frozen=True)
 class FineTuningConfig(Settings):
     """How long and how fast to fine-tune."""
@@ -72,6 +75,12 @@ class FineTuningConfig(Settings):
         "Evaluations on the val file, one an epoch, in a row without a better score "
         "after which training ends. Default: it never does.",
     )
+    encoder_training: str = setting(
+        "finetune",
+        "finetune the encoder, or leave it frozen: its vectors of the training data "
+        "are computed once, without dropout, and only what stands above is trained.",
+        choices=("finetune", FROZEN),
+    )
     fgm_epsilon: float = setting(
         0.0,
         "Adversarial training: each step's gradient is the sum of that of its batch "
@@ -87,6 +96,14 @@ class FineTuningConfig(Settings):
     )
     random_seed: int = setting_of(TrainingConfig, "random_seed", 12345)
     precision: str = setting_of(TrainingConfig, "precision", "float32")
+
+    def validate(self) -> None:
+        """Check what concerns several settings."""
+        if self.fgm_epsilon and self.encoder_training == FROZEN:
+            raise UserError(
+                "--fgm_epsilon moves the word embeddings along their gradient: the "
+                "encoder must be trained, not frozen"
+            )
 
     def count_steps(
         self, examples: int, unit: str = "examples"

@@ -100,6 +100,20 @@ class FineTuningTask(Task):
         """
 
     @classmethod
+    def complete_labels(cls, labels: Any, train_file: Any, settings: Any) -> Any:
+        """Return the labels with what further files of the settings add to a new model.
+
+        Args:
+            labels, train_file: see `collect_labels`.
+            settings: name the files.
+
+        Raises:
+            UserError: a file is wrong.
+        """
+        del train_file, settings
+        return labels
+
+    @classmethod
     def continue_labels(cls, labels: Any, stored: Any) -> Any:
         """Return the labels with which training goes on in a folder.
 
@@ -124,6 +138,15 @@ class FineTuningTask(Task):
         Raises:
             KeyError, TypeError: it did not write this.
         """
+
+    @property
+    def reads_all_layers(self) -> bool:
+        """Whether the head reads more of the encoder than its output."""
+        return True
+
+    def describe_labels(self) -> dict[str, Any]:
+        """Return the model's labels as JSON values, for people and other programs."""
+        return self.labels_to_json(self.labels)
 
     @abc.abstractmethod
     def make_source(self, name: str, file: Any, seed: int) -> ExampleSource:

@@ -16,6 +16,7 @@ import tensorflow as tf
 from albert.base import files
 from albert.base.compare import first_difference
 from albert.base.errors import UserError
+from albert.base.settings import list_settings
 from albert.checkpoints import guard
 from albert.checkpoints.storage import check_name
 from albert.checkpoints.training_id import BEST_FOLDER, METADATA_FILE
@@ -41,9 +42,18 @@ def save_labels(output_dir: str, task: FineTuningTask) -> None:
     value = {
         "task": task.name,
         **task.labels_to_json(task.labels),
-        "config": dataclasses.asdict(task.settings),
+        "config": _settings_as_json(task.settings),
     }
     files.write_json(os.path.join(output_dir, LABELS_FILE), value)
+
+
+def _settings_as_json(settings: ModelSettings) -> dict[str, Any]:
+    """Return settings without the folders of files: what is in them is kept itself."""
+    value = dataclasses.asdict(settings)
+    for declared in list_settings(type(settings)):
+        if declared.path is not None and value[declared.name]:
+            value[declared.name] = os.path.basename(value[declared.name])
+    return value
 
 
 def load_labels(folder: str, task_class: type[FineTuningTask]) -> Optional[StoredModel]:
@@ -114,6 +124,11 @@ def _check_same(
     difference = first_difference(*fixed)
     if difference is not None:
         name, before, now = difference
+        if isinstance(before, dict) or isinstance(now, dict):
+            raise UserError(
+                f"{folder} holds a model with another {name}; give another output_dir "
+                f"or the same {name}"
+            )
         raise UserError(
             f"{folder} holds a model with {name} {_show(before)}, this run has "
             f"{_show(now)}; give another output_dir or the same {name}"
@@ -155,10 +170,12 @@ def choose_labels(
         trained = tf.train.latest_checkpoint(folder) is not None
     stored = load_labels(folder, task_class) if trained else None
     if train_file is not None:
+        settings = task_class.settings_class(**given)
         labels = task_class.collect_labels(train_file)
+        labels = task_class.complete_labels(labels, train_file, settings)
         if stored is not None:
             labels = task_class.continue_labels(labels, stored.labels)
-        model = StoredModel(labels, task_class.settings_class(**given))
+        model = StoredModel(labels, settings)
     elif stored is not None:
         settings = dataclasses.replace(stored.settings, **given)
         model = stored._replace(settings=settings)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Optional
 
-from albert.base.settings import at_least, setting, setting_of
+from albert.base.errors import UserError
+from albert.base.settings import INPUT_FILE, at_least, setting, setting_of
 from albert.tasks.finetuning_config import ModelSettings
+from albert.text.word_segmentation import SEGMENTERS
 
 HEADS = ("crf", "softmax")
 FEATURE_KINDS = ("last", "last_four_concat", "weighted")  # see `modeling.features`
+SEGMENTER_CHOICES = ("none", *SEGMENTERS)
 CONTEXT_KINDS = ("none", "bilstm", "transformer")  # see `albert.modeling.context`
 
 
@@ -45,6 +49,31 @@ class NerConfig(ModelSettings):
         "them are missed; 0 is none.",
         check=at_least(0),
     )
+    lexicon_file: Optional[str] = setting(
+        None,
+        "Terms, one a line: beside the encoder's vectors stand those of the terms that "
+        "begin at a token, go on, end there and stand alone (SoftLexicon). The terms "
+        "are kept with the model.",
+        path=INPUT_FILE,
+    )
+    lexicon_vectors: Optional[str] = setting(
+        None,
+        "Vectors of the lexicon's terms to start from, in the text format of word2vec. "
+        "Default: random ones of width 50.",
+        path=INPUT_FILE,
+    )
+    bigram_vectors: Optional[str] = setting(
+        None,
+        "Vectors of bigrams, as tools/train_vectors.py makes them: those of the "
+        "bigrams at each token stand beside the encoder's. Kept with the model.",
+        path=INPUT_FILE,
+    )
+    word_boundaries: str = setting(
+        "none",
+        "A segmenter: each token's place in its word stands beside the encoder's "
+        "vector.",
+        choices=SEGMENTER_CHOICES,
+    )
     max_seq_length: int = setting_of(
         ModelSettings,
         "max_seq_length",
@@ -52,3 +81,8 @@ class NerConfig(ModelSettings):
         "Tokens that the encoder sees at once, [CLS] and [SEP] included; longer "
         "sentences are seen through several windows that overlap.",
     )
+
+    def validate(self) -> None:
+        """Check that vectors of terms have terms."""
+        if self.lexicon_vectors and not self.lexicon_file:
+            raise UserError("--lexicon_vectors needs --lexicon_file")

@@ -7,10 +7,11 @@ one label back, whatever the tokeniser makes of it.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Mapping, NamedTuple, Sequence
+from typing import Mapping, NamedTuple, Optional, Sequence
 
 from absl import logging
 
+from albert.tasks.ner.beside import Arrays, ColumnFeatures, cut_window
 from albert.tasks.ner.conll import Sentence
 from albert.tasks.ner.entities import read_default, write_spans
 from albert.tasks.ner.tag_schemes import OUTSIDE, LabelSet, count_illegal, split_tag
@@ -103,6 +104,7 @@ class Examples(NamedTuple):
         offset: where the first of these columns stands in `input_ids`.
         sentence: index of its sentence.
         unknown: how many columns of the file are `[UNK]`.
+        beside: see `ColumnFeatures.compute` and `cut_window`.
     """
 
     input_ids: list[list[int]]
@@ -110,6 +112,7 @@ class Examples(NamedTuple):
     offset: list[int]
     sentence: list[int]
     unknown: int
+    beside: list[Arrays]
 
 
 def make_examples(
@@ -117,11 +120,16 @@ def make_examples(
     tokenizer: Tokenizer,
     label_set: LabelSet,
     max_seq_length: int,
+    columns: Optional[ColumnFeatures] = None,
 ) -> Examples:
-    """Turn sentences into windows of at most `max_seq_length` tokens, in order."""
+    """Turn sentences into windows of at most `max_seq_length` tokens, in order.
+
+    Args:
+        columns: computes what is read beside tokens; None for nothing.
+    """
     ids, column_ids = tokenizer.vocabulary.ids, ColumnIds(tokenizer)
     label_ids = {label: index for index, label in enumerate(label_set.labels)}
-    examples = Examples([], [], [], [], 0)
+    examples = Examples([], [], [], [], 0, [])
     unknown = 0
     for number, sentence in enumerate(sentences):
         tokens = [column_ids[column] for column in sentence.columns]
@@ -129,12 +137,17 @@ def make_examples(
         labels = [0] * len(tokens)
         if sentence.tags is not None:
             labels = [label_ids[tag] for tag in target_tags(sentence.tags, label_set)]
+        beside: Arrays = {}
+        if columns is not None:
+            pieces = [tokenizer.vocabulary.tokens[token] for token in tokens]
+            beside = columns.compute(sentence.columns, pieces)
         for window in plan_windows(len(tokens), max_seq_length - 2):
             inner = tokens[window.start : window.end]
             examples.input_ids.append([ids[CLS], *inner, ids[SEP]])
             examples.label_ids.append(labels[window.first : window.last])
             examples.offset.append(1 + window.first - window.start)
             examples.sentence.append(number)
+            examples.beside.append(cut_window(beside, window.start, window.end))
     return examples._replace(unknown=unknown)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from albert.tasks.example_source import ExampleSource, pad
+from albert.tasks.ner.beside import pad_arrays
 from albert.tasks.ner.conll import ConllFile, Sentence
 from albert.tasks.ner.examples import Examples
 
@@ -44,7 +45,9 @@ class NerSource(ExampleSource):
         """See `ExampleSource.make_batch` and `NerTask.features`."""
         ids = [self._examples.input_ids[i] for i in numbers]
         labels = [self._examples.label_ids[i] for i in numbers]
+        beside = pad_arrays([self._examples.beside[i] for i in numbers])
         return {
+            **beside,
             "input_ids": pad(ids),
             "input_mask": pad([np.ones(len(row), np.int32) for row in ids]),
             "label_ids": pad(labels),

@@ -11,6 +11,7 @@ from typing import Iterable, NamedTuple, Optional, Sequence
 import numpy as np
 
 from albert.base.errors import UserError
+from albert.tasks.ner.beside import Beside
 
 OUTSIDE = "O"
 
@@ -127,11 +128,13 @@ class LabelSet:
         types: entity types, sorted.
         latin_columns: what Latin text is in the training data's columns, "characters"
             or "words"; see `albert.tasks.ner.text`.
+        beside: what is read beside tokens.
     """
 
     scheme: Scheme
     types: tuple[str, ...]
     latin_columns: str = "characters"
+    beside: Beside = Beside()
 
     @property
     def labels(self) -> list[str]:

@@ -7,7 +7,6 @@ scores are joined and decoded as one, so a long sentence is decoded like a short
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections import defaultdict
 from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional
 
@@ -15,12 +14,10 @@ import numpy as np
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.modeling import crf, crf_decoding, heads, ngrams
+from albert.modeling import crf, crf_decoding
 from albert.modeling.config import EncoderConfig
-from albert.modeling.context import add_context
-from albert.modeling.features import read_features
-from albert.modeling.output import EncoderOutput
 from albert.tasks.finetuning_task import FineTuningTask, Report
+from albert.tasks.ner.beside import Beside, ColumnFeatures, read_beside
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.conll import (
     SUFFIXES,
@@ -29,6 +26,7 @@ from albert.tasks.ner.conll import (
     check_scheme,
     read_conll,
 )
+from albert.tasks.ner.emissions import BESIDE_SPECS, label_emissions
 from albert.tasks.ner.examples import count_data, log_counts, make_examples
 from albert.tasks.ner.output import make_report, write_predictions
 from albert.tasks.ner.source import NerSource
@@ -57,24 +55,6 @@ class Labelling(NamedTuple):
     loss: float
 
 
-def gather_scored_tokens(
-    sequence: tf.Tensor, offset: tf.Tensor, max_length: tf.Tensor
-) -> tf.Tensor:
-    """Take the tokens that are scored in each window.
-
-    Args:
-        sequence: [B, T, H].
-        offset: int32, [B]; where the first of them stands.
-        max_length: int32 scalar, C.
-
-    Returns:
-        [B, C, H]; rows past a window's end repeat its last token.
-    """
-    places = offset[:, None] + tf.range(max_length)[None]
-    places = tf.minimum(places, tf.shape(sequence)[1] - 1)
-    return tf.gather(sequence, places, batch_dims=1)
-
-
 def _softmax_loss(
     emissions: tf.Tensor, labels: tf.Tensor, lengths: tf.Tensor
 ) -> tf.Tensor:
@@ -95,7 +75,7 @@ class NerTask(FineTuningTask):
     settings_class = NerConfig
     fixed_settings = (
         *("head", "do_lower_case", "encoder_features", "context"),
-        "ngram_features",
+        *("ngram_features", "word_boundaries"),
     )
     table_name = "entity_scores"
     logged_metrics = ("eval_f", "eval_precision", "eval_recall", "loss")
@@ -112,6 +92,7 @@ class NerTask(FineTuningTask):
         super().__init__(settings, labels, tokenizer, encoder)
         self._label_set = labels
         self._legal = self._label_set.legal_transitions()
+        self.columns = ColumnFeatures(settings, labels.beside)
 
     @classmethod
     def read_file(cls, path: str, need_labels: bool, settings: NerConfig) -> ConllFile:
@@ -133,6 +114,14 @@ class NerTask(FineTuningTask):
         return dataclasses.replace(label_set, latin_columns=latin_columns)
 
     @classmethod
+    def complete_labels(
+        cls, labels: LabelSet, train_file: ConllFile, settings: NerConfig
+    ) -> LabelSet:
+        """See `FineTuningTask.complete_labels`; adds what is read beside tokens."""
+        sentences = [sentence.columns for sentence in train_file.sentences]
+        return dataclasses.replace(labels, beside=read_beside(settings, sentences))
+
+    @classmethod
     def continue_labels(cls, labels: LabelSet, stored: LabelSet) -> LabelSet:
         """See `FineTuningTask.continue_labels`; Latin columns are read as before."""
         return dataclasses.replace(labels, latin_columns=stored.latin_columns)
@@ -145,6 +134,7 @@ class NerTask(FineTuningTask):
             "types": list(labels.types),
             "labels": labels.labels,
             "latin_columns": labels.latin_columns,
+            **labels.beside.to_json(),
         }
 
     @classmethod
@@ -154,14 +144,28 @@ class NerTask(FineTuningTask):
             find_scheme(value["scheme"]),
             tuple(value["types"]),
             value.get("latin_columns", CHARACTERS),  # absent in the first models
+            Beside.from_json(value),
         )
+
+    @property
+    def reads_all_layers(self) -> bool:
+        """See `FineTuningTask.reads_all_layers`."""
+        return self.settings.encoder_features != "last"
+
+    def describe_labels(self) -> dict[str, Any]:
+        """See `FineTuningTask.describe_labels`; without lists of terms."""
+        return self.labels_to_json(dataclasses.replace(self.labels, beside=Beside()))
 
     def make_source(self, name: str, file: ConllFile, seed: int) -> NerSource:
         """See `FineTuningTask.make_source`."""
         label_set, sentences = self._label_set, file.sentences
         check_scheme(file, label_set.scheme)
         examples = make_examples(
-            sentences, self.tokenizer, label_set, self.settings.max_seq_length
+            sentences,
+            self.tokenizer,
+            label_set,
+            self.settings.max_seq_length,
+            self.columns,
         )
         log_counts(name, file.path, count_data(sentences, examples, label_set))
         return NerSource(file, examples, self.features, seed)
@@ -171,7 +175,8 @@ class NerTask(FineTuningTask):
 
         `input_ids` and `input_mask` [B, T], `length` [B] (how many tokens are scored in
         a window, C at most), `offset` [B] (where the first of them stands in T),
-        `sentence` [B]; except in PREDICT `label_ids` [B, C].
+        `sentence` [B]; except in PREDICT `label_ids` [B, C]. Beside tokens what
+        `BESIDE_SPECS` says.
         """
         sizes = {
             **dict.fromkeys(("input_ids", "input_mask"), [None, None]),
@@ -179,36 +184,8 @@ class NerTask(FineTuningTask):
         }
         if mode != PREDICT:
             sizes["label_ids"] = [None, None]
-        return {name: tf.TensorSpec(size, tf.int32) for name, size in sizes.items()}
-
-    def _emissions(
-        self, features: Features, encoded: EncoderOutput, training: bool
-    ) -> tf.Tensor:
-        """Return the scores of the labels of the scored tokens, float32 [B, C, L]."""
-        num_labels = len(self._label_set.labels)
-        scored = functools.partial(
-            gather_scored_tokens,
-            offset=features["offset"],
-            max_length=tf.reduce_max(features["length"]),
-        )
-        sequence = add_context(
-            self.settings.context,
-            read_features(self.settings.encoder_features, encoded),
-            features["input_mask"],
-            self.settings.dropout_prob,
-            training=training,
-        )
-        emissions = heads.token_label_logits(
-            scored(sequence),
-            num_labels,
-            self.encoder.initializer_range,
-            self.settings.dropout_prob,
-            training=training,
-        )
-        if self.settings.ngram_features:
-            inputs = (features["input_ids"], features["input_mask"])
-            emissions += scored(ngrams.ngram_scores(*inputs, num_labels))
-        return emissions
+        specs = {name: tf.TensorSpec(size, tf.int32) for name, size in sizes.items()}
+        return {**specs, **{n: BESIDE_SPECS[n] for n in self.columns.names}}
 
     def build(
         self, features: Features, mode: str, build_encoder: Callable[..., Any]
@@ -226,7 +203,14 @@ class NerTask(FineTuningTask):
             tf.zeros_like(features["input_ids"]),
             training=mode == TRAIN,
         )
-        emissions = self._emissions(features, encoded, training=mode == TRAIN)
+        emissions = label_emissions(
+            features,
+            encoded,
+            self.settings,
+            self._label_set,
+            self.encoder.initializer_range,
+            training=mode == TRAIN,
+        )
         predictions = {
             "emissions": emissions,
             "length": lengths,

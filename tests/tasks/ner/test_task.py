@@ -12,9 +12,10 @@ from albert.base.errors import UserError
 from albert.modeling import ngrams
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.conll import ConllFile, Sentence
+from albert.tasks.ner.emissions import gather_scored_tokens
 from albert.tasks.ner.examples import plan_windows
 from albert.tasks.ner.tag_schemes import LabelSet, count_illegal, find_scheme
-from albert.tasks.ner.task import NerTask, gather_scored_tokens
+from albert.tasks.ner.task import NerTask
 from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from albert.training.task import EVAL, PREDICT, TRAIN
