@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from albert.checkpoints import restoring
 from albert.modeling import heads, layers
 from albert.modeling.encoder import make_encoder_builder
 from tests.conformance.kit import make_tokens, small_config
@@ -135,7 +136,7 @@ def load_random_values(session: v1.Session, seed: int = 7) -> dict[str, np.ndarr
     """
     rng = np.random.default_rng(seed)
     values = {}
-    for variable in v1.trainable_variables():
+    for variable in restoring.model_variables():
         value = rng.normal(0.1, 0.4, variable.shape).astype(np.float32)
         variable.load(value, session)
         values[variable.op.name] = value.astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -10,10 +11,12 @@ import numpy as np
 from albert.modeling.ngrams import NUM_ROWS
 from albert.tasks.classification.config import ClassificationConfig
 from albert.tasks.classification.task import ClassificationTask, ClassLabels
+from albert.tasks.ner.beside import Beside, Vectors
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.tag_schemes import LabelSet, find_scheme
 from albert.tasks.ner.task import NerTask
 from albert.tasks.pretraining.task import PretrainingTask
+from albert.text.lexicon import Lexicon
 from tests.conformance.kit import EXAMPLES, LENGTH, TOKENIZER, Expected, Head
 from tests.modeling import local_reference as local
 from tests.modeling import ngram_reference, transformer_reference
@@ -21,6 +24,11 @@ from tests.modeling import ngram_reference, transformer_reference
 MASKED, SCORED = 2, 6  # masked positions; tokens that are labelled, at most
 CLASSES = ClassLabels(("a", "b", "c"), pairs=False)
 LABELS = LabelSet(find_scheme("BIO"), ("A", "B"))
+BESIDE = Beside(
+    Lexicon(("支持", "图像"), (1, 2)),
+    Vectors(("支持", "图像"), 5),
+    Vectors(("支持", "像中"), 4),
+)
 
 
 def log_softmax(logits):
@@ -90,6 +98,48 @@ def _pretraining_reference(case):
 
 
 # --- Token labels ----------------------------------------------------------------
+
+
+def _beside_examples(tokens, rng):
+    """With what is read beside tokens; of terms, two places in each set."""
+    found = _label_examples(tokens, rng)
+    size, mask = (EXAMPLES, LENGTH), tokens.mask
+    ids = rng.integers(0, 3, (*size, 8)).astype(np.int32) * mask[..., None]
+    found["lexicon_ids"] = ids
+    found["lexicon_weights"] = rng.random((*size, 8), np.float32) * (ids > 0)
+    found["word_boundaries"] = rng.integers(1, 5, size).astype(np.int32) * mask
+    pairs = rng.integers(0, 3, (*size, 2)).astype(np.int32)
+    found["bigram_ids"] = pairs * mask[..., None]
+    return found
+
+
+def _boundary_examples(tokens, rng):
+    names = {"lexicon_ids", "lexicon_weights", "bigram_ids"}
+    every = _beside_examples(tokens, rng)
+    return {name: value for name, value in every.items() if name not in names}
+
+
+def _look_up(table, ids):
+    """The rows of a table, counted from 1; 0 is nothing."""
+    return np.concatenate([0 * table[:1], table])[ids]
+
+
+def _vectors_beside(features, row, used, values):
+    """Ma et al. (2020), equation 8, sets side by side; places; pairs, mapped."""
+    found = []
+    if "lexicon_ids" in features:
+        terms = _look_up(values["lexicon/terms"], features["lexicon_ids"][row, :used])
+        weighted = terms * features["lexicon_weights"][row, :used, :, None]
+        sets = [weighted[:, i : i + 2].sum(axis=1) for i in (0, 2, 4, 6)]
+        found += sets
+    if "word_boundaries" in features:
+        places = features["word_boundaries"][row, :used]
+        found.append(_look_up(values["word_boundaries/places"], places))
+    if "bigram_ids" in features:
+        pairs = features["bigram_ids"][row, :used]
+        both = _look_up(values["bigrams/vectors"], pairs).reshape(used, -1)
+        found.append(np.tanh(local.dense(both, values, "bigrams")))
+    return found
 
 
 def _label_examples(tokens, rng):
@@ -179,7 +229,8 @@ def _label_reference(case):
     emissions = np.full([EXAMPLES, lengths.max(), len(labels)], np.nan)
     for row, mask in enumerate(features["input_mask"]):
         used, length, first = mask.sum(), lengths[row], features["offset"][row]
-        x = _add_context(settings.context, vectors[row, :used], values)
+        parts = [vectors[row, :used], *_vectors_beside(features, row, used, values)]
+        x = _add_context(settings.context, np.concatenate(parts, axis=1), values)
         scores = linear(x, values)
         if settings.ngram_features:
             tokens = features["input_ids"][row, :used].tolist()
@@ -205,17 +256,17 @@ def _label_reference(case):
     return Expected(predictions, {"label_loss": (losses.sum(), lengths.sum())})
 
 
-def _label_task(**settings):
+def _label_task(labels=LABELS, **settings):
     def make(config):
         return NerTask(
-            NerConfig(dropout_prob=0.0, **settings), LABELS, TOKENIZER, config
+            NerConfig(dropout_prob=0.0, **settings), labels, TOKENIZER, config
         )
 
     return make
 
 
-def _labels(variant=False, **settings):
-    parts = (_label_task(**settings), _label_examples, _label_reference)
+def _labels(variant=False, examples=_label_examples, **settings):
+    parts = (_label_task(**settings), examples, _label_reference)
     return Head(*parts, variant=variant)
 
 
@@ -308,6 +359,16 @@ HEADS = {
         True, head="softmax", encoder_features="last_four_concat"
     ),
     "labels_weighted": _labels(True, head="softmax", encoder_features="weighted"),
+    "labels_beside": _labels(
+        True,
+        _beside_examples,
+        labels=dataclasses.replace(LABELS, beside=BESIDE),
+        head="softmax",
+        word_boundaries="jieba",
+    ),
+    "labels_words": _labels(
+        True, _boundary_examples, head="softmax", word_boundaries="rjieba"
+    ),
     "classes": _classes(),
     "classes_windows": _classes(True, long_text="attention"),
     "classes_windows_mean": _classes(True, long_text="mean", features="first"),

@@ -6,6 +6,7 @@ row a column, which the source of training and the predictor compute by the same
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ from albert.base.errors import UserError
 from albert.tasks.ner.config import NerConfig
 from albert.text.lexicon import Columns, Lexicon, TermFinder, count_terms, read_terms
 from albert.text.vectors import read_all_vectors, read_vectors_of
-from albert.text.word_segmentation import load_segmenter
+from albert.text.word_segmentation import Cut, load_segmenter
 
 LEXICON_WIDTH = 50  # of vectors that are learned, as in Ma et al. (2020)
 NO_SEGMENTER = "none"
@@ -176,14 +177,13 @@ class ColumnFeatures:
     """Computes what is read of sentences beside their tokens."""
 
     def __init__(self, settings: NerConfig, beside: Beside):
-        """Keep what is read; the segmenter is loaded where it is needed."""
+        """Keep what is read; a segmenter is loaded when the first sentence comes."""
         self._beside = beside
-        self._finder = self._cut = None
+        self._segmenter = settings.word_boundaries
+        self._finder = None
         if beside.lexicon is not None:
             terms = beside.lexicon.terms
             self._finder = TermFinder(terms, settings.do_lower_case)
-        if settings.word_boundaries != NO_SEGMENTER:
-            self._cut = load_segmenter(settings.word_boundaries)
         self._bigrams = None
         if beside.bigrams is not None:
             self._bigrams = {u: i for i, u in enumerate(beside.bigrams.units, start=1)}
@@ -191,7 +191,16 @@ class ColumnFeatures:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the arrays, in the order of the model's inputs."""
-        return tuple(self.compute(("",), ("",)))
+        of_terms = ("lexicon_ids", "lexicon_weights")
+        return (
+            *(of_terms if self._finder is not None else ()),
+            *(("word_boundaries",) if self._segmenter != NO_SEGMENTER else ()),
+            *(("bigram_ids",) if self._bigrams is not None else ()),
+        )
+
+    @functools.cached_property
+    def _cut(self) -> Cut:
+        return load_segmenter(self._segmenter)
 
     def compute(self, columns: Columns, tokens: Sequence[str]) -> Arrays:
         """Return the arrays of a whole sentence, a row a column.
@@ -208,7 +217,7 @@ class ColumnFeatures:
         found: Arrays = {}
         if self._finder is not None:
             found.update(_soft_sets(self._beside.lexicon, self._finder, columns))
-        if self._cut is not None:
+        if self._segmenter != NO_SEGMENTER:
             words = self._cut("".join(columns))
             found["word_boundaries"] = find_places(columns, words)
         if self._bigrams is not None:
