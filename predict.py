@@ -1,4 +1,4 @@
-"""Label texts with a trained model: entities with their places, or labels of texts.
+"""Label texts with a trained model: entities, labels, answers to questions.
 
 Example:
     python3 predict.py --model_dir=ner_model --input_file=texts.txt \

@@ -123,3 +123,12 @@ def find_case(name: str, request) -> Recorded:
         )
     shared = request.getfixturevalue("shared")
     return Recorded(shared / "reference/electra/modeling/pretraining" / name)
+
+
+def find_finetuning(name: str, request) -> Recorded:
+    """A case of fine-tuning; skips where third-party data are needed and missing."""
+    folder = request.getfixturevalue("testdata") / "electra/finetuning" / name
+    if not folder.exists():
+        shared = request.getfixturevalue("shared")
+        folder = shared / "reference/electra/modeling/finetuning" / name
+    return Recorded(folder)

@@ -16,6 +16,7 @@ from albert.evaluation.evaluator import read_step
 from albert.serving.class_predictor import ClassPredictor
 from albert.serving.dictionary import NO_TERMS, read_terms
 from albert.serving.model_session import ModelSession
+from albert.serving.mrc_predictor import MrcPredictor
 from albert.serving.ner_predictor import NerPredictor
 from albert.serving.prediction_config import FLOAT32
 from albert.serving.task_predictor import TaskPredictor
@@ -23,6 +24,7 @@ from albert.serving.texts import Input
 from albert.tasks.classification.task import ClassificationTask
 from albert.tasks.finetuning_task import FineTuningTask
 from albert.tasks.model_folder import LABELS_FILE, describe_folder, open_trained
+from albert.tasks.mrc.task import MrcTask
 from albert.tasks.ner.task import NerTask
 from albert.text.vocabulary import identify
 from albert.training.config import ReplicaConfig
@@ -41,6 +43,7 @@ TASKS: Mapping[str, ServedTask] = {
     for row in (
         ServedTask(NerTask, NerPredictor),
         ServedTask(ClassificationTask, ClassPredictor),
+        ServedTask(MrcTask, MrcPredictor),
     )
 }
 
@@ -111,7 +114,7 @@ class Predictor:
 
         Args:
             texts: strings; for models that take two texts pairs of strings, as
-                `[("怎么改密码", "密码在哪里修改")]`.
+                `[("怎么改密码", "密码在哪里修改")]`, or passage and question.
             min_score: entities of a lower probability are left out.
 
         Returns:

@@ -104,11 +104,25 @@ class ClassResult(BaseModel):
     probabilities: dict[str, float] = Field(description="Of each label.")
 
 
+class AnswerResult(BaseModel):
+    """What a model of the task mrc answers to a question about a text."""
+
+    text: str
+    question: str
+    answer: str = Field(description="A part of the text; empty for no answer.")
+    start: Optional[int] = Field(description="Its first character in the text.")
+    end: Optional[int] = Field(description="The character after its last one.")
+    score: float = Field(description="The probability of the best answer, 0 to 1.")
+    null_score: Optional[float] = Field(
+        None, description="What speaks for no answer, of models that may give none."
+    )
+
+
 class PredictResponse(BaseModel):
     """`results` has an entry for each text, in their order."""
 
     model: str
-    results: list[Union[EntityResult, ClassResult]]
+    results: list[Union[EntityResult, ClassResult, AnswerResult]]
 
 
 class ModelList(BaseModel):

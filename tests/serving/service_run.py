@@ -70,8 +70,32 @@ class PairStandIn:
         return {"task": "classification", "labels": labels, "second_text": "text_b"}
 
 
+class ReaderStandIn:
+    """Answers with the text's second and third character, or nothing to "？"."""
+
+    second = "question"
+
+    def __init__(self, folder):
+        del folder
+
+    def predict(self, texts, min_score):
+        return [self._answer(text, question) for text, question in texts]
+
+    def _answer(self, text, question):
+        start, end = (None, None) if question == "？" else (1, 3)
+        answer = "" if start is None else text[start:end]
+        found = {"answer": answer, "start": start, "end": end, "score": 0.75}
+        return {"text": text, "question": question, **found}
+
+    def describe(self):
+        return {"task": "mrc", "unanswerable": True, "second_text": "question"}
+
+
+STAND_INS = {"pairs": PairStandIn, "reader": ReaderStandIn}
+
+
 def open_stand_in(folder):
-    return (PairStandIn if folder.endswith("pairs") else StandIn)(folder)
+    return STAND_INS.get(os.path.basename(folder), StandIn)(folder)
 
 
 def main(words):

@@ -23,6 +23,7 @@ from selenium.webdriver.support.wait import WebDriverWait  # noqa: E402
 
 # Sent through JavaScript: the driver's keys know no character beyond U+FFFF.
 TEXT = "𠀀甲x乙\nxx <b>丙</b>"
+NAMES = ("first", "second", "pairs", "reader")
 TYPED = (
     "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
 )
@@ -31,7 +32,7 @@ TYPED = (
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("page")
-    for name in ("first", "second", "pairs"):
+    for name in NAMES:
         (path / name).mkdir()
     (path / "token").write_text("open-sesame")
     return path
@@ -39,8 +40,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def service(folder):
-    names = ("first", "second", "pairs")
-    flags = [f"--model={name}={folder}/{name}" for name in names]
+    flags = [f"--model={name}={folder}/{name}" for name in NAMES]
     with serving(STAND_IN, folder / "log", *flags, "--max_text_length=50") as server:
         yield server
 
@@ -153,6 +153,22 @@ def test_another_model_is_asked(page, folder):
     page.find("model").send_keys("second")
     page.submit("for the second")
     assert "for the second" in (folder / "second" / "texts").read_text()
+
+
+def test_a_model_that_answers_shows_where_the_answer_stands(page):
+    page.find("model").send_keys("reader")
+    page.driver.execute_script(TYPED, page.find("second"), "何物？")
+    page.submit(TEXT)
+    assert page.find("answer").text.split() == ["甲x", "0.7500"]
+    (mark,) = page.find("text").find_elements(By.TAG_NAME, "mark")
+    assert mark.text == "甲x"
+    assert page.find("text").text.startswith("𠀀甲x乙")
+    assert page.driver.title == "Questions and answers"
+    page.driver.execute_script(TYPED, page.find("second"), "？")
+    page.submit(TEXT)
+    assert page.find("answer").text == "The text does not answer this."
+    assert not page.find("text").find_elements(By.TAG_NAME, "mark")
+    assert not page.find("labels").is_displayed()
 
 
 def test_a_model_of_pairs_shows_its_labels(page):

@@ -67,6 +67,9 @@ class MrcConfig(ModelSettings):
         "Read passages and cut answers as the programs of ELECTRA do, by words, in "
         "place of offsets of characters.",
     )
+    write_n_best: bool = setting(
+        False, "With predictions, also write all answers that are kept, with scores."
+    )
     dropout_prob: float = setting_of(ModelSettings, "dropout_prob", 0.0)
 
     def validate(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence
+from typing import Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -40,6 +40,12 @@ class Candidates(NamedTuple):
     starts: np.ndarray
     ends: np.ndarray
     scores: np.ndarray
+
+
+def pick_window(predictions: Mapping[str, np.ndarray], row: int) -> WindowScores:
+    """Return what the model says of one window of a batch; see `MrcTask.build`."""
+    fields = WindowScores._fields
+    return WindowScores(**{n: predictions[n][row] for n in fields if n in predictions})
 
 
 _Ranked = list[tuple[TextSpan, float]]

@@ -128,36 +128,23 @@ def make_examples(
         tokenizer: of the model.
         settings: the lengths, and which reader.
         training: whether they are trained on: a question whose answer does not stand
-            in its passage is then left out, with a warning.
+            in its passage is then left out.
 
     Raises:
         UserError: none is left.
     """
-    examples, lost = [], []
+    examples = []
     for passage in data.passages:
         reader = make_reader(passage.text, tokenizer, settings)
         for question in passage.questions:
             answer = _find_answer(question, reader, settings.reference_features)
             if training and answer is None and not question.is_impossible:
-                lost.append(question.id)
                 continue
             example = make_example(question, reader, tokenizer, settings, answer)
             examples.append(example)
     if not examples:
         raise UserError(f"{data.path}: no answer stands in its passage")
-    if lost:
-        logging.warning(
-            "%s: %d questions are left out of training, their answers do not stand in "
-            "the passage: %s",
-            data.path,
-            len(lost),
-            _name(lost),
-        )
     return examples
-
-
-def _name(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
 def _count_answer(passage: Passage, answer: Answer) -> str:
@@ -204,8 +191,10 @@ def log_counts(name: str, data: SquadFile, examples: list[Example]) -> None:
             if any(_count_answer(passage, a) == "absent" for a in question.answers)
         ]
         logging.warning(
-            "%s: %d answers do not stand in their passage, to the questions %s",
+            "%s: %d answers do not stand in their passage; %d questions are left out; "
+            "these answers are to %s",
             name,
             answers["absent"],
-            _name(absent),
+            sum(1 for _ in data.questions()) - len(examples),
+            ", ".join(absent[:_NAMED]) + (", ..." if len(absent) > _NAMED else ""),
         )

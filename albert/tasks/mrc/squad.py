@@ -116,3 +116,13 @@ def read_squad(path: str) -> SquadFile:
     if not seen:
         raise UserError(f"{path} holds no question")
     return found
+
+
+def check_answers(data: SquadFile) -> None:
+    """Raise UserError for a question without answers that is not said to have none."""
+    for _, question in data.questions():
+        if not question.answers and not question.is_impossible:
+            raise UserError(
+                f"{data.path}: the question {question.id} has no answer; one that its "
+                'passage does not answer has "is_impossible": true'
+            )

@@ -27,7 +27,7 @@ def load(name: str) -> Any:
 @functools.cache
 def tokenizer() -> Tokenizer:
     """Return the tokeniser of all recordings."""
-    return Tokenizer(load_vocabulary(str(ROOT / "vocab" / "vocab.txt")))
+    return Tokenizer(load_vocabulary(str(ROOT / "vocab.txt")))
 
 
 def examples(name: str, settings: Any, training: bool) -> list[Example]:

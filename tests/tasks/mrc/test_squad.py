@@ -8,7 +8,7 @@ import json
 import pytest
 
 from albert.base.errors import UserError
-from albert.tasks.mrc.squad import NO_PLACE, Answer, read_squad
+from albert.tasks.mrc.squad import NO_PLACE, Answer, check_answers, read_squad
 
 WHOLE = {
     "version": "v1",
@@ -111,3 +111,21 @@ def test_broken_json_is_named_with_its_line(tmp_path):
     path.write_text('{"data": [\n{"paragraphs": [}\n]}', encoding="utf-8")
     with pytest.raises(UserError, match="data.json is not JSON: .*line 2 column 17"):
         read_squad(str(path))
+
+
+def test_a_question_needs_an_answer_or_to_be_said_to_have_none(tmp_path):
+    check_answers(read_squad(write(tmp_path, WHOLE)))
+    value = change([*QUESTION, "answers"], [])
+    with pytest.raises(UserError, match="data.json: the question q1 has no answer; "):
+        check_answers(read_squad(write(tmp_path, value)))
+
+
+@pytest.mark.parametrize(("name", "count"), [("train", 23), ("dev", 4), ("test", 4)])
+def test_the_example_data_hold_their_answers_in_place(repo, name, count):
+    data = read_squad(str(repo / "examples" / "mrc" / f"{name}.json"))
+    found = [
+        passage.text[answer.start :].startswith(answer.text)
+        for passage, question in data.questions()
+        for answer in question.answers
+    ]
+    assert found == [True] * count
