@@ -18,6 +18,7 @@ from albert.tasks.ner.task import NerTask
 from albert.tasks.pretraining.task import PretrainingTask
 from albert.text.lexicon import Lexicon
 from tests.conformance.kit import EXAMPLES, LENGTH, TOKENIZER, Expected, Head
+from tests.conformance.spans import spans
 from tests.modeling import local_reference as local
 from tests.modeling import ngram_reference, transformer_reference
 
@@ -374,5 +375,8 @@ HEADS = {
     "classes_windows_mean": _classes(True, long_text="mean", features="first"),
     "classes_windows_max": _classes(True, long_text="max", features="mean"),
     "classes_four_layers": _classes(True, features="last_four_concat"),
+    "spans": spans(),
+    "spans_first": spans(True, answerable_uses_start_logits=False),
+    "spans_independent": spans(True, head="independent", answerable_classifier=False),
     "classes_largest": _classes(True, features="last_four_max"),
 }

@@ -107,6 +107,7 @@ class Head(NamedTuple):
         encoders: those that it is for; None for all of the table.
         variant: whether another row differs from it in a setting alone. With every
             encoder its outputs are compared; it is exported and trained with one.
+        tolerance: of predictions, to the largest wanted value.
     """
 
     task: Callable[[Any], Task]
@@ -114,6 +115,7 @@ class Head(NamedTuple):
     reference: Callable[[Case], Expected]
     encoders: Optional[tuple[str, ...]] = None
     variant: bool = False
+    tolerance: float = 3e-5
 
 
 def make_tokens(rng: np.random.Generator, shortest: int = 4) -> Tokens:
