@@ -51,6 +51,15 @@ PANELS = (
     Panel("Learning rate", "learning_rate"),
     Panel("Examples per second", "examples_per_second"),
 )
+# Of ELECTRA's pretraining, which is known by the discriminator's loss.
+ELECTRA_PANELS = (
+    Panel("Loss (generator + discriminator)", "loss"),
+    Panel("Discriminator: replaced tokens found", "disc_recall", is_share=True),
+    Panel("Generator: masked LM accuracy", "masked_lm_accuracy", is_share=True),
+    Panel("Discriminator loss", "disc_loss"),
+    Panel("Generator loss", "masked_lm_loss"),
+    Panel("Learning rate", "learning_rate"),
+)
 
 
 def running_mean(values: np.ndarray, width: int) -> np.ndarray:
@@ -125,10 +134,11 @@ def _draw_panel(axes, panel: Panel, curves: Curves) -> None:
 
 
 def plot_curves(curves: Curves, title: str) -> Figure:
-    """Return the figure of a run: one panel for each of PANELS over the steps."""
+    """Return the figure of a run, its panels over the steps."""
+    panels = ELECTRA_PANELS if "disc_loss" in curves.training else PANELS
     figure = Figure(figsize=(15, 8), layout="constrained")
     grid = figure.subplots(2, 3)
-    for axes, panel in zip(grid.flat, PANELS):
+    for axes, panel in zip(grid.flat, panels):
         _draw_panel(axes, panel, curves)
         axes.set_xlabel("step")
     figure.suptitle(title, fontfamily=_find_fonts())

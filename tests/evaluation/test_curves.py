@@ -95,6 +95,18 @@ def test_each_panel_shows_its_curves():
     assert "not measured" in order.texts[0].get_text()
 
 
+def test_a_run_of_electra_has_panels_of_its_own():
+    plotting = import_plotting()
+    line = curves.Curve((10, 20), (5.0, 4.0))
+    recall = {"disc_recall": curves.Curve((20,), (0.25,))}
+    found = curves.Curves({"loss": line, "disc_loss": line}, recall)
+    figure = plotting.plot_curves(found, "a run")
+    shown = {axes.get_title(): axes for axes in figure.axes}
+    assert [list(x.get_ydata()) for x in shown["Discriminator loss"].lines] == [[5, 4]]
+    texts = shown["Discriminator: replaced tokens found"].texts
+    assert [text.get_text() for text in texts] == ["25.0%"]
+
+
 def test_a_chinese_title_is_drawn_without_a_word(tmp_path):
     plotting = import_plotting()
     found = curves.Curves({"loss": curves.Curve((10, 20), (5.0, 4.0))}, {})
