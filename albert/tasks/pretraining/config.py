@@ -7,10 +7,10 @@ from typing import Optional
 
 from albert.base.errors import UserError
 from albert.base.settings import INPUT_FILE, in_range, setting
+from albert.tasks.linear_schedule import parse_schedule
 from albert.tasks.pretraining.objectives import (
     DEFAULT_OBJECTIVES,
     parse_objectives,
-    parse_schedule,
 )
 from albert.tasks.pretraining_config import RunConfig, RunFiles
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from albert.base.errors import UserError
 from albert.records import compression
 from albert.records.features import CONTINUES_WORD
-from albert.tasks.pretraining.objectives import Schedule
+from albert.tasks.linear_schedule import Schedule
 from albert.text.vocabulary import CLS, CONTINUATION, MASK, SEP, Vocabulary
 from albert.text.word_segmentation import has_chinese
 

@@ -8,12 +8,12 @@ that falls linearly from 0.5 to 0 over the run.
 
 from __future__ import annotations
 
-import math
 import types
-from typing import Mapping, NamedTuple, Sequence
+from typing import Mapping, Sequence
 
 from albert.base.errors import UserError
 from albert.records.features import read_metadata
+from albert.tasks.linear_schedule import Schedule, parse_schedule
 
 MASKED_LM, SENTENCE_ORDER, NEXT_SENTENCE = OBJECTIVES = (
     "masked_lm",
@@ -23,39 +23,6 @@ MASKED_LM, SENTENCE_ORDER, NEXT_SENTENCE = OBJECTIVES = (
 # Both answer a question about a pair of segments, from the same feature of a record.
 PAIR_OBJECTIVES = (SENTENCE_ORDER, NEXT_SENTENCE)
 DEFAULT_OBJECTIVES = "masked_lm:1,sentence_order:1"
-_RANGE = ".."
-
-
-class Schedule(NamedTuple):
-    """A value that goes linearly from `start` to `end` over a run."""
-
-    start: float
-    end: float
-
-    def at(self, progress):
-        """Return the value when `progress`, 0 to 1, of the run is done."""
-        if self.start == self.end:
-            return self.start
-        return self.start + (self.end - self.start) * progress
-
-
-def parse_schedule(text: str, where: str) -> Schedule:
-    """Return the schedule that `0.5` (constant) or `0.5..0` (linear) stands for.
-
-    Raises:
-        UserError: what is there is no number of 0 or more; `where` begins the message.
-    """
-    start, found, end = text.partition(_RANGE)
-    try:
-        values = [float(value) for value in ([start, end] if found else [start, start])]
-    except ValueError:
-        values = [-1.0]
-    if not all(math.isfinite(value) and value >= 0 for value in values):
-        raise UserError(
-            f"{where} must be a number of 0 or more, or two with {_RANGE} between "
-            f"them, got {text!r}"
-        )
-    return Schedule(*values)
 
 
 def parse_objectives(text: str) -> Mapping[str, Schedule]:

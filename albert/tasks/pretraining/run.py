@@ -15,6 +15,7 @@ from albert.modeling.encoder import load_encoder_config, make_encoder_builder
 from albert.records.damage import Readable
 from albert.records.expected import ExpectedRecords
 from albert.records.inspection import Inspection
+from albert.tasks.linear_schedule import parse_schedule
 from albert.tasks.pretraining.baselines import (
     compare_with_counting,
     labels_are_plain,
@@ -28,7 +29,6 @@ from albert.tasks.pretraining.dynamic_masking import DynamicMasking, plan_maskin
 from albert.tasks.pretraining.objectives import (
     check_pairs,
     parse_objectives,
-    parse_schedule,
 )
 from albert.tasks.pretraining.source import RecordSource
 from albert.tasks.pretraining.task import PretrainingTask

@@ -15,10 +15,10 @@ from albert.modeling import heads, layers
 from albert.modeling.config import EncoderConfig
 from albert.modeling.output import EncoderOutput
 from albert.records import features as records
+from albert.tasks.linear_schedule import Schedule
 from albert.tasks.pretraining.objectives import (
     DEFAULT_OBJECTIVES,
     MASKED_LM,
-    Schedule,
     parse_objectives,
 )
 from albert.tasks.record_input import trim

@@ -10,6 +10,7 @@ from albert.base.errors import UserError
 from albert.records import features as records
 from albert.records.arrays import read_arrays
 from albert.records.expected import ExpectedRecords
+from albert.tasks.linear_schedule import Schedule
 from albert.tasks.pretraining import dynamic_masking
 from albert.tasks.pretraining.config import PretrainingConfig
 from albert.tasks.pretraining.dynamic_masking import (
@@ -20,7 +21,6 @@ from albert.tasks.pretraining.dynamic_masking import (
     plan_masking,
     unmask,
 )
-from albert.tasks.pretraining.objectives import Schedule
 from albert.tasks.pretraining.source import RecordSource
 from albert.text.vocabulary import Vocabulary
 from albert.training.task import EVAL, TRAIN

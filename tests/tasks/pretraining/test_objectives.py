@@ -10,12 +10,11 @@ import tensorflow as tf
 
 from albert.base.errors import UserError
 from albert.modeling.encoder import make_encoder_builder, parse_encoder_config
+from albert.tasks.linear_schedule import Schedule, parse_schedule
 from albert.tasks.pretraining.config import PretrainingConfig
 from albert.tasks.pretraining.objectives import (
-    Schedule,
     check_pairs,
     parse_objectives,
-    parse_schedule,
 )
 from albert.tasks.pretraining.task import PretrainingTask
 from albert.training.config import TrainingConfig

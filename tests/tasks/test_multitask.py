@@ -1,0 +1,229 @@
+"""Several tasks over one encoder: what is drawn, what counts, what is exported."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from albert.base.errors import UserError
+from albert.checkpoints import storage
+from albert.modeling.config import AlbertConfig
+from albert.modeling.encoder import make_encoder_builder
+from albert.tasks.classification.config import ClassificationConfig
+from albert.tasks.classification.files import Row, RowFile
+from albert.tasks.classification.labels import ClassLabels
+from albert.tasks.classification.task import ClassificationTask
+from albert.tasks.linear_schedule import Schedule
+from albert.tasks.multitask import (
+    DRAWN,
+    Member,
+    MultiSource,
+    MultiTask,
+    ScopedTask,
+    share_batches,
+)
+from albert.tasks.multitask_run import export_member, read_entries
+from albert.text.tokenization import Tokenizer
+from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from albert.training.config import ReplicaConfig, TrainingConfig
+from albert.training.loop import train
+from albert.training.task import TRAIN
+
+v1 = tf.compat.v1
+CHARACTERS = "甲乙丙丁"
+VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *CHARACTERS])
+CONFIG = AlbertConfig(
+    vocab_size=9,
+    hidden_size=8,
+    embedding_size=4,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=8,
+    max_position_embeddings=16,
+    hidden_dropout_prob=0.0,
+    attention_probs_dropout_prob=0.0,
+)
+
+
+def make_member(name, weight, labels=("0", "1")):
+    settings = ClassificationConfig(max_seq_length=8, dropout_prob=0.0)
+    tokenizer = Tokenizer(VOCABULARY)
+    task = ClassificationTask(settings, ClassLabels(labels, False), tokenizer, CONFIG)
+    return Member(name, task, Schedule(*weight))
+
+
+def make_source(member, count):
+    names = member.task.labels.names
+    rows = [
+        Row(CHARACTERS[i % 4], None, names[i % len(names)], i) for i in range(count)
+    ]
+    return member.task.make_source("train", RowFile("f", rows, False, True), seed=1)
+
+
+MEMBERS = [make_member("one", (1, 1)), make_member("two", (0.5, 0), ("a", "b", "c"))]
+
+
+@pytest.mark.parametrize(
+    ("alpha", "expected"), [(1, [0.2, 0.8]), (0.5, [1 / 3, 2 / 3]), (0, [0.5, 0.5])]
+)
+def test_batches_go_by_a_power_of_the_size(alpha, expected):
+    assert share_batches([100, 400], alpha) == pytest.approx(expected)
+
+
+def test_each_batch_is_of_one_task_and_as_often_as_asked():
+    task = MultiTask(MEMBERS, CONFIG)
+    sources = [make_source(m, n) for m, n in zip(MEMBERS, (40, 160))]
+    source = MultiSource(task, sources, alpha=0.5, seed=3)
+    assert source.num_examples == 200
+    drawn = []
+    for batch in source.read(TRAIN, 4).take(150).as_numpy_iterator():
+        (number,) = batch[DRAWN]
+        sizes = [len(batch[f"{m.name}/input_ids"]) for m in MEMBERS]
+        assert sizes == ([4, 1] if number == 0 else [1, 4])
+        drawn.append(number)
+    assert np.mean(drawn) == pytest.approx(2 / 3, abs=0.12)
+
+
+def test_a_task_without_weight_is_never_drawn():
+    members = [make_member("one", (0, 0)), make_member("two", (0, 1))]
+    sources = [make_source(member, 8) for member in members]
+    source = MultiSource(MultiTask(members, CONFIG), sources, 0.5, 1)
+    assert source.num_examples == 8
+    batches = source.read(TRAIN, 4).take(5).as_numpy_iterator()
+    assert {int(batch[DRAWN][0]) for batch in batches} == {1}
+
+
+@pytest.mark.parametrize(("number", "step"), [(0, 0), (1, 0), (1, 5)])
+def test_the_loss_is_that_of_the_drawn_task_by_its_weight(number, step):
+    """The gradient equals that of the task alone, times 1 or 0.5 less by the step."""
+    sources = [make_source(member, 4) for member in MEMBERS]
+    build = make_encoder_builder(CONFIG)
+    with tf.Graph().as_default(), v1.Session() as session:
+        global_step = v1.train.get_or_create_global_step()
+        task = MultiTask(MEMBERS, CONFIG, num_train_steps=10)
+        features = {DRAWN: tf.constant([number])}
+        for member, source in zip(MEMBERS, sources):
+            batch = source.make_batch(np.arange(4))
+            for name in member.task.features(TRAIN):
+                features[f"{member.name}/{name}"] = tf.constant(batch[name])
+        losses = task.build(features, TRAIN, build).losses
+        variables = v1.trainable_variables()
+        own = {v.op.name for v in variables if not v.op.name.startswith("bert/")}
+        heads = {
+            f"{m.name}/classifier/output_{n}"
+            for m in MEMBERS
+            for n in ("weights", "bias")
+        }
+        assert own == heads
+        means = {n: t.total / (t.weight + t.epsilon) for n, t in losses.items()}
+        total = sum(means[n] * t.factor for n, t in losses.items())
+        name = MEMBERS[number].name
+        zero = tf.UnconnectedGradients.ZERO
+        gradients = tf.gradients(total, variables, unconnected_gradients=zero)
+        alone = tf.gradients(
+            means[f"{name}_label_loss"], variables, unconnected_gradients=zero
+        )
+        session.run(v1.global_variables_initializer())
+        global_step.load(step, session)
+        ours, wanted, shown = session.run(
+            (
+                list(map(tf.convert_to_tensor, gradients)),
+                list(map(tf.convert_to_tensor, alone)),
+                means,
+            )
+        )
+    other = MEMBERS[1 - number].name
+    assert shown[f"{name}_label_loss"] > 0.5
+    assert shown[f"{other}_label_loss"] == 0
+    factor = 1 if number == 0 else 0.5 * (1 - step / 10)
+    for found, value, variable in zip(ours, wanted, variables):
+        np.testing.assert_allclose(found, factor * value, atol=1e-7)
+        if variable.op.name.startswith(other):
+            assert not np.any(found)
+
+
+def test_a_tasks_model_is_written_as_if_it_were_alone(tmp_path):
+    values = {
+        "bert/embeddings/word_embeddings": np.ones([9, 4], np.float32),
+        "one/classifier/output_bias": np.zeros([2], np.float32),
+        "two/classifier/output_bias": np.zeros([3], np.float32),
+        "two/classifier/output_bias/adam_m": np.ones([3], np.float32),
+        storage.GLOBAL_STEP: np.int64(7),
+    }
+    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY.tokens), "utf-8")
+    storage.write_variables(str(tmp_path / "model.ckpt-7"), values)
+    folder = str(tmp_path / "two")
+    vocab = str(tmp_path / "vocab.txt")
+    export_member(str(tmp_path / "model.ckpt-7"), MEMBERS[1], CONFIG, folder, vocab)
+    shapes = storage.read_shapes(f"{folder}/model.ckpt-7")
+    assert shapes == {
+        "bert/embeddings/word_embeddings": [9, 4],
+        "classifier/output_bias": [3],
+        storage.GLOBAL_STEP: [],
+    }
+    assert json.loads((tmp_path / "two/labels.json").read_text())["labels"] == [*"abc"]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([], "a JSON object of tasks is expected"),
+        ({"a b": {"data_dir": "d"}}, "a b: a name has letters"),
+        ({"a": {}}, "a: an object of data_dir, settings, task, weight"),
+        ({"a": {"data_dir": "d", "x": 1}}, "a: an object of data_dir"),
+        ({"a": {"data_dir": "d", "task": "x"}}, "task 'x' is none of classification"),
+        ({"a": {"data_dir": "d", "weight": -1}}, "a: weight must be a number of 0"),
+        ({"a": {"data_dir": "d", "settings": {"x": 1}}}, "there is no setting 'x'"),
+        ({"a": {"data_dir": "d", "weight": 0}}, "every weight is 0"),
+    ],
+)
+def test_wrong_files_of_tasks_end_in_one_line(tmp_path, value, message):
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps(value))
+    with pytest.raises(UserError, match=message):
+        read_entries(str(path), [ClassificationTask])
+
+
+@pytest.mark.slow
+def test_weights_1_and_0_end_as_the_first_task_alone(tmp_path):
+    """Of the same initial variables, without dropout."""
+    members = [make_member("one", (1, 1)), make_member("two", (0, 0), ("a", "b", "c"))]
+    sources = [make_source(member, 16) for member in members]
+    build = make_encoder_builder(CONFIG)
+    task = MultiTask(members, CONFIG, num_train_steps=6)
+    with tf.Graph().as_default():
+        specs = task.features(TRAIN).items()
+        task.build({n: v1.placeholder(*spec_of(s)) for n, s in specs}, TRAIN, build)
+        shapes = {v.op.name: v.shape.as_list() for v in v1.trainable_variables()}
+    rng = np.random.default_rng(4)
+    values = {n: rng.normal(0, 0.1, s).astype(np.float32) for n, s in shapes.items()}
+    storage.write_variables(str(tmp_path / "init.ckpt"), values)
+    ends = {}
+    for name, trained, source in (
+        ("both", task, MultiSource(task, sources, 0.5, seed=1)),
+        ("alone", ScopedTask(members[0]), sources[0]),
+    ):
+        config = TrainingConfig(
+            output_dir=str(tmp_path / name),
+            learning_rate=0.01,
+            num_train_steps=6,
+            num_warmup_steps=1,
+            train_batch_size=4,
+            optimizer="adamw",
+            init_checkpoint=str(tmp_path / "init.ckpt"),
+        )
+        train(trained, source, build, config, ReplicaConfig(num_gpus=0))
+        checkpoint = str(tmp_path / name / "model.ckpt-6")
+        names = [n for n in shapes if not n.startswith("two/")]
+        ends[name] = storage.read_variables(checkpoint, names)
+    head = "one/classifier/output_weights"
+    assert np.abs(ends["alone"][head] - values[head]).max() > 1e-3  # it was trained
+    for name, value in ends["alone"].items():
+        np.testing.assert_allclose(ends["both"][name], value, atol=1e-7, err_msg=name)
+
+
+def spec_of(spec):
+    return spec.dtype, spec.shape
