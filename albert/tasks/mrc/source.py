@@ -17,7 +17,6 @@ class MrcSource(ExampleSource):
 
     Attributes:
         examples: the questions, in their order.
-        lengths: of each window of each question in the model's input.
     """
 
     def __init__(
@@ -42,11 +41,11 @@ class MrcSource(ExampleSource):
             for number, example in enumerate(examples)
             for window in range(len(example.windows))
         ]
-        self.lengths = []
+        lengths = []
         for number, index in self._places:
             window = examples[number].windows[index]
-            self.lengths.append(examples[number].offset + window.end - window.start + 1)
-        super().__init__(features, self.lengths, seed)
+            lengths.append(examples[number].offset + window.end - window.start + 1)
+        super().__init__(features, lengths, seed)
 
     def make_batch(self, numbers: np.ndarray) -> dict[str, np.ndarray]:
         """See `ExampleSource.make_batch` and `MrcTask.features`."""
