@@ -23,7 +23,7 @@ from albert.training.cluster_config import VARIABLE, refuse_cluster
 from albert.training.config import ReplicaConfig
 
 cli.define_flags(MultiTaskRun)
-cli.define_flags(ClassifierTuning, leave_out=["num_folds"])
+cli.define_flags(ClassifierTuning, leave_out=["num_folds", "encoder_training"])
 cli.define_flags(ReplicaConfig, leave_out=["xla"])
 
 CLASSES = (ClassificationTask, NerTask)
