@@ -12,7 +12,7 @@ from albert.checkpoints import restoring, storage
 from albert.checkpoints.export import export
 from albert.serving.predictor import Predictor
 from albert.tasks.ner.conll import read_conll
-from tests.ner_kit import arguments_of, make_files, read_results
+from tests.ner_kit import arguments_of, make_files
 
 pytestmark = pytest.mark.slow
 
@@ -75,12 +75,13 @@ def test_a_frozen_encoder_is_kept_and_what_is_above_it_learns(model, runner):
     storage.write_variables(str(model / "encoder.ckpt"), before)
     output = model / "frozen"
     arguments = arguments_of(model, output, "--num_train_epochs=15", "--do_train")
-    arguments += ["--encoder_training=frozen", "--learning_rate=0.05", "--do_eval"]
-    arguments += [f"--init_checkpoint={model / 'encoder.ckpt'}", "--context=bilstm"]
+    arguments += ["--encoder_training=frozen", "--learning_rate=0.02", "--do_eval"]
+    arguments += [f"--init_checkpoint={model / 'encoder.ckpt'}"]
     done = runner.run(arguments, script="run_ner")
     assert done.status == 0, done.output
     assert "Computing the encoder's outputs of the training data, once" in done.output
     after = storage.read_variables(storage.resolve(str(output), "x"), names)
     for name in names:
         np.testing.assert_array_equal(before[name], after[name], err_msg=name)
-    assert read_results(output / "eval_results_val.txt")["eval_f"] > 0.5
+    history = json.loads((output / "eval/history.json").read_text())
+    assert history[-1]["loss"] < 0.8 * history[0]["loss"]  # of the val file
