@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from albert.checkpoints.export import export
 from albert.records import features as records
 from albert.text.vocabulary import SPECIAL_TOKENS
 from tests import pretraining_kit as kit
@@ -154,26 +155,24 @@ def test_replicas_and_parts_make_the_step_of_the_whole_batch(run, folder, model)
     assert_same(read(output / "model.ckpt-4"), read(model / "model.ckpt-4"))
 
 
-def test_a_model_starts_from_another_and_labels_names(run, folder, model):
-    """Warm start of both networks; then the discriminator alone, in NER."""
-    output = run(
-        output_dir=folder / "warm",
-        init_checkpoint=model,
-        num_train_steps=1,
-        num_warmup_steps=1,
-    )
-    assert "initialised" not in output  # every variable was in the checkpoint
+def test_each_network_is_exported_with_a_config_of_its_own(folder, model):
     exports = {}
     for network in ("discriminator", "generator"):
         exports[network] = folder / f"only_{network}"
-        output = {"output_dir": exports[network], "network": network}
-        run("export_checkpoint", model_dir=model, **output)
+        checkpoint = str(model / "model.ckpt-4")
+        export(checkpoint, str(exports[network]), network=network)
     names = set(read(exports["generator"] / "albert_model.ckpt"))
     assert "generator/embeddings_project/bias" in names
     assert "electra/embeddings/word_embeddings" in names
     assert not any("electra/encoder" in n or "discriminator" in n for n in names)
     sizes = json.loads((exports["generator"] / "albert_config.json").read_text())
     assert (sizes["hidden_size"], sizes["embedding_size"]) == (8, 4)
+    names = set(read(exports["discriminator"] / "albert_model.ckpt"))
+    assert "discriminator_predictions/dense_1/kernel" in names
+    assert not any(name.startswith("generator") for name in names)
+
+
+def test_the_discriminator_is_fine_tuned_to_label_names(run, folder, model):
     data = folder / "ner"
     data.mkdir()
     lines = "用 O\n向 B-M\n量 I-M\n机 I-M\n\n"
@@ -194,7 +193,7 @@ def test_a_model_starts_from_another_and_labels_names(run, folder, model):
     output = run(
         "run_ner",
         output_dir=folder / "names",
-        init_checkpoint=exports["discriminator"],
+        init_checkpoint=model,
         **ner,
     )
     assert "not loaded    discriminator_predictions/dense/bias" in output
