@@ -10,7 +10,8 @@ import numpy as np
 
 from albert.modeling.ngrams import NUM_ROWS
 from albert.tasks.classification.config import ClassificationConfig
-from albert.tasks.classification.task import ClassificationTask, ClassLabels
+from albert.tasks.classification.labels import ClassLabels
+from albert.tasks.classification.task import ClassificationTask
 from albert.tasks.ner.beside import Beside, Vectors
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.tag_schemes import LabelSet, find_scheme
