@@ -13,6 +13,7 @@ VERSION = re.search(
 setuptools.setup(
     name="albert",
     version=VERSION,
+    license="Apache-2.0",
     description="Chinese ALBERT: pretraining data, pretraining and NER, TensorFlow 1.x",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
