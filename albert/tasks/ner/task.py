@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Iterable, Mapping, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.modeling import crf, crf_decoding
+from albert.modeling import crf
 from albert.modeling.config import EncoderConfig
 from albert.tasks.finetuning_task import FineTuningTask, Report
 from albert.tasks.ner.beside import Beside, ColumnFeatures, read_beside
@@ -26,6 +26,7 @@ from albert.tasks.ner.conll import (
     check_scheme,
     read_conll,
 )
+from albert.tasks.ner.decoding import best_labels
 from albert.tasks.ner.emissions import BESIDE_SPECS, label_emissions
 from albert.tasks.ner.examples import count_data, log_counts, make_examples
 from albert.tasks.ner.output import make_report, write_predictions
@@ -251,25 +252,11 @@ class NerTask(FineTuningTask):
                 transitions = batch["transitions"][0]
             loss += float(np.sum(batch.get("label_loss", np.nan), dtype=np.float64))
             characters += float(np.sum(lengths))
-        tags = [
-            self._decode(np.concatenate(emissions[index]), transitions)
-            for index in range(len(data.sentences))
-        ]
-        return Labelling(tags, loss / characters)
-
-    def _decode(
-        self, emissions: np.ndarray, transitions: Optional[np.ndarray]
-    ) -> list[str]:
-        """Return the tags of one sentence; emissions float32 [characters, L]."""
-        if transitions is None:
-            path = emissions.argmax(axis=-1)
-        else:
-            chain = crf_decoding.make_chain(
-                emissions[None], np.array([len(emissions)]), transitions, self._legal
-            )
-            path = crf_decoding.best_paths(chain)[0]
+        whole = [np.concatenate(emissions[i]) for i in range(len(data.sentences))]
         labels = self._label_set.labels
-        return [labels[index] for index in path]
+        paths = best_labels(whole, transitions, self._legal)
+        tags = [[labels[index] for index in path] for path in paths]
+        return Labelling(tags, loss / characters)
 
     def report(self, decoded: Labelling, data: NerSource) -> Report:
         """See `FineTuningTask.report` and `albert.tasks.ner.output.NerReport`."""
