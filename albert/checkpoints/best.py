@@ -21,6 +21,7 @@ from albert.checkpoints.training_id import (
 )
 
 BEST_RECORD = "best.json"
+_EVALUATED = "evaluated"  # the last step that was, the best or not
 
 
 def rank(value: float, loss: float, higher_is_better: bool) -> tuple[float, float]:
@@ -69,6 +70,7 @@ class BestCheckpoint:
         best = files.read_json(self._record_file)
         if not is_of_training(best, self._source):
             return []
+        best.pop(_EVALUATED, None)
         return [best, *best.pop("next", [])]
 
     @property
@@ -108,12 +110,14 @@ class BestCheckpoint:
         ranked = sorted([*others, record], key=self._rank)
         self._warn_of_tie(ranked, record)
         kept = ranked[: self._keep]
+        training = {TRAINING_ID: read_training_id(self._source)}
+        written = {**kept[0], **training, "next": kept[1:], _EVALUATED: int(step)}
         if record not in kept:
+            files.write_json(self._record_file, written)
             return False
         self._copy(checkpoint, record["checkpoint"])
         storage.write_state(self._folder, kept[0]["checkpoint"])
-        training = {TRAINING_ID: read_training_id(self._source)}
-        files.write_json(self._record_file, {**kept[0], **training, "next": kept[1:]})
+        files.write_json(self._record_file, written)
         self._remove_all_but({record["checkpoint"] for record in kept})
         if kept[0] is not record:
             return False
@@ -160,6 +164,17 @@ class BestCheckpoint:
                 os.unlink(os.path.join(self._folder, name))
 
 
+def _warn_of_later_steps(folder: str, record: Mapping[str, Any]) -> None:
+    """Say so where a run went on without evaluations after the best checkpoint."""
+    newest = storage.latest_step(folder)
+    if newest is not None and newest > record.get(_EVALUATED, newest):
+        logging.warning(
+            "%s has gone on to step %d without an evaluation since step %d: the best "
+            "of those evaluated is used, of step %d; name model.ckpt-%d for the newest",
+            *(folder, newest, record[_EVALUATED], record["step"], newest),
+        )
+
+
 def choose_checkpoint(folder: str, flag: str) -> str:
     """Return the best checkpoint of a model directory, or else its newest.
 
@@ -176,6 +191,7 @@ def choose_checkpoint(folder: str, flag: str) -> str:
     if record is not None:
         name = record["checkpoint"]
         chosen, why = os.path.join(folder, BEST_FOLDER, name), "best"
+        _warn_of_later_steps(folder, record)
     else:
         chosen, why = storage.resolve(folder, flag), "newest"
     logging.info("Using %s, the %s checkpoint", chosen, why)
