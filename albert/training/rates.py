@@ -93,6 +93,21 @@ def group_variables(names: Iterable[str], rules: Sequence[RateRule]) -> list[Rat
     ]
 
 
+def list_groups(
+    names: Iterable[str], trained: Iterable[str], rules: Sequence[RateRule]
+) -> list[RateGroup]:
+    """Return the groups of what is trained, and of what the rules freeze.
+
+    Args:
+        names: of all variables.
+        trained: of those that get a gradient.
+    """
+    updated = set(trained)
+    return group_variables(
+        [n for n in names if n in updated or factor_of(n, rules) == 0.0], rules
+    )
+
+
 def describe_group(group: RateGroup, learning_rate: float) -> str:
     """Return a line on a group for the log."""
     count = f"{len(group.variables)} variable{'s' if len(group.variables) > 1 else ''}"

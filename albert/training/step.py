@@ -21,21 +21,9 @@ from albert.modeling.encoder import EncoderBuilder
 from albert.training.adversarial import find_perturbation, perturbed
 from albert.training.config import TrainingConfig
 from albert.training.loss_scale import LossScale
-from albert.training.optimization import (
-    GlobalBatchOptimizer,
-    OptimizerSettings,
-)
-from albert.training.rates import (
-    RateRule,
-    describe_group,
-    factor_of,
-    group_variables,
-)
-from albert.training.replicas import (
-    global_denominators,
-    global_means,
-    variable_name,
-)
+from albert.training.optimization import GlobalBatchOptimizer, OptimizerSettings
+from albert.training.rates import RateRule, describe_group, factor_of, list_groups
+from albert.training.replicas import global_denominators, global_means, variable_name
 from albert.training.schedule import learning_rate_at
 from albert.training.task import TRAIN, Features, LossTerm, Task, TaskOutput
 
@@ -176,17 +164,13 @@ def _merge(features: Features) -> Features:
 def _log_rates(trained: Sequence[tf.Variable], config: TrainingConfig) -> None:
     """Log each group of the learning rate, once for all replicas."""
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-    if not config.rate_rules or tf.get_static_value(replica) != 0:
-        return
-    trained_names = {variable_name(v) for v in trained}
-    names = [variable_name(v) for v in v1.trainable_variables()]
-    names = [
-        name
-        for name in names
-        if name in trained_names or factor_of(name, config.rate_rules) == 0.0
-    ]
-    for group in group_variables(names, config.rate_rules):
-        logging.info("  %s", describe_group(group, config.learning_rate))
+    if config.rate_rules and tf.get_static_value(replica) == 0:
+        every, updated = (
+            [variable_name(variable) for variable in variables]
+            for variables in (v1.trainable_variables(), trained)
+        )
+        for group in list_groups(every, updated, config.rate_rules):
+            logging.info("  %s", describe_group(group, config.learning_rate))
 
 
 def _optimizer_settings(config: TrainingConfig) -> OptimizerSettings:
@@ -232,6 +216,24 @@ def _sum_and_differentiate(
     return sums._replace(gradients=both), variables
 
 
+def _mean_losses(
+    whole: TaskOutput, sums: _Sums, summed: Mapping[str, tf.Tensor]
+) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Return the global means of losses and logged means, and `summed` over replicas.
+
+    All in one sum over the replicas.
+    """
+    terms = {**whole.losses, **whole.logged_means}
+    epsilons = [term.epsilon for term in terms.values()] + [1.0] * len(summed)
+    means = global_means(
+        tf.concat([sums.totals, list(summed.values())], axis=0),
+        tf.pad(sums.weights, [[0, len(summed)]]),
+        epsilons,
+    )
+    named = dict(zip([*terms, *summed], tf.unstack(means)))
+    return named, {name: named.pop(name) for name in summed}
+
+
 def build_train_step(
     task: Task,
     build_encoder: EncoderBuilder,
@@ -273,19 +275,11 @@ def build_train_step(
         config.optimizer, rate, loss_scale, _optimizer_settings(config)
     )
     train_op = optimizer.apply_gradients(list(zip(sums.gradients, variables)), step)
-    terms = {**whole.losses, **whole.logged_means}
-    epsilons = [term.epsilon for term in terms.values()] + [1.0] * len(summed)
-    means = global_means(
-        tf.concat([sums.totals, list(summed.values())], axis=0),
-        tf.pad(sums.weights, [[0, len(summed)]]),
-        epsilons,
-    )
+    means, summed = _mean_losses(whole, sums, summed)
     # Every replica must take part in the sum of the means, read there or not.
-    train_op = tf.group(train_op, means)
-    named = dict(zip([*terms, *summed], tf.unstack(means)))
-    summed = {name: named.pop(name) for name in summed}
-    total = tf.add_n([named[n] * term.factor for n, term in whole.losses.items()])
-    values = {"loss": total, **named, "learning_rate": rate}
+    train_op = tf.group(train_op, *means.values())
+    total = tf.add_n([means[n] * term.factor for n, term in whole.losses.items()])
+    values = {"loss": total, **means, "learning_rate": rate}
     if loss_scale is not None:
         values["loss_scale"] = loss_scale.scale
         values["skipped_steps"] = loss_scale.skipped_steps
