@@ -10,5 +10,6 @@ ruff check .
 ruff format --check .
 
 [ "${1-}" != --fast ] || { shift; set -- -m "not slow" "$@"; }
-# A file's tests share a process, and what its fixtures have trained.
-python3 -m pytest -n "${TEST_PROCESSES:-2}" --dist loadfile "$@"
+# A file's tests share a process, and what its fixtures have trained; tests/conftest.py
+# says which files begin.
+python3 -m pytest -n "${TEST_PROCESSES:-2}" --dist loadfile --no-loadscope-reorder "$@"

@@ -19,6 +19,31 @@ REPO = pathlib.Path(__file__).resolve().parent.parent
 TESTDATA = REPO / "tests" / "testdata"
 
 
+# The files that take longest begin, so that none of them is the last, with the other
+# processes idle.
+LONGEST = (
+    "tests/scripts/test_survival.py",
+    "tests/training/test_cluster.py",
+    "tests/conformance/test_trainings.py",
+    "tests/conformance/test_conformance.py",
+    "tests/training/test_replicas.py",
+    "tests/scripts/test_end_to_end.py",
+    "tests/scripts/test_replicas.py",
+    "tests/scripts/test_predict.py",
+    "tests/scripts/test_ner_survival.py",
+    "tests/scripts/test_run_ner.py",
+    "tests/scripts/test_run_pretraining.py",
+    "tests/serving/test_service.py",
+    "tests/training/test_step.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.location[0], len(places)))
+
+
 @pytest.fixture(scope="session")
 def repo() -> pathlib.Path:
     """The repository's root."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 from albert.text.vocabulary import SPECIAL_TOKENS
+from tests import forked
 
 # Each entity between brackets; the type is what its first bracket says.
 SENTENCES = [
@@ -69,9 +69,7 @@ def make_files(folder, **changes):
 
 def run(repo, *arguments):
     command = [sys.executable, str(repo / "run_ner.py"), *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, cwd=repo, check=False
-    )
+    return forked.run(command, capture_output=True, text=True, timeout=300, cwd=repo)
 
 
 def arguments_of(files, output_dir, *more):

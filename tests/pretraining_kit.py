@@ -1,15 +1,9 @@
-"""A small pretraining run for tests: records, a config, the script's flags.
-
-`Runner` runs the script in processes forked from one that has imported TensorFlow,
-which saves the seconds of the import; `python -m tests.pretraining_kit` is that one.
-"""
+"""A small pretraining run for tests: records, a config, the script's flags."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
-import os
 import pathlib
 import re
 import resource
@@ -23,6 +17,7 @@ import numpy as np
 
 from albert.records import features as records
 from albert.records import tfrecord
+from tests import forked
 
 LENGTH, MASKED, VOCABULARY_SIZE = 16, 2, 40
 SPEC = records.feature_spec(LENGTH, MASKED)
@@ -119,13 +114,6 @@ class Runner:
 
     def __init__(self, folder: pathlib.Path):
         self._log = folder / "log"
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.pretraining_kit"],
-            cwd=REPO,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
 
     def run(
         self,
@@ -143,93 +131,39 @@ class Runner:
 
         With `file_size` it is then that no file can grow beyond so many bytes.
         """
-        request = {
-            "flags": flags,
-            "log": str(self._log),
-            "signal": signal_name,
-            "after_steps": after_steps,
-            "delay": delay,
-            "after_line": after_line,
-            "file_size": file_size,
-            "script": script,
-        }
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        status = int(self._server.stdout.readline())
+        with open(self._log, "w") as log:
+            process = forked.Popen(
+                [sys.executable, f"{script}.py", *flags],
+                cwd=REPO,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        if signal_name or file_size:
+            self._wait_for(process, after_steps, after_line)
+            time.sleep(delay)
+            self._disturb(process, signal_name, file_size)
+        try:
+            process.wait(timeout=TIME_LIMIT)
+        finally:
+            process.kill()
         output = self._log.read_text(errors="replace")
-        return Done(status, output, [int(x) for x in STEP_LINE.findall(output)])
+        steps = [int(x) for x in STEP_LINE.findall(output)]
+        return Done(process.returncode, output, steps)
 
-    def close(self) -> None:
-        self._server.stdin.close()
-        self._server.stdout.close()
-        self._server.wait(timeout=60)
+    def _wait_for(self, process, steps: int, line: str) -> None:
+        """Return when the log holds so many steps and the line, or the run ended."""
+        deadline = time.monotonic() + TIME_LIMIT
+        while process.poll() is None and time.monotonic() < deadline:
+            text = self._log.read_text(errors="replace")
+            if len(STEP_LINE.findall(text)) >= steps and re.search(line, text):
+                return
+            time.sleep(0.003)
 
-
-def _run_child(request) -> None:
-    """Become a run of the script, its output in the log."""
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    sys.argv = [f"{request['script']}.py", *request["flags"]]
-    script = importlib.import_module(request["script"])
-    from albert.base import cli
-
-    cli.run_main(script.main)
-
-
-def _is_due(request) -> bool:
-    """Whether the log holds the steps and the line that are waited for."""
-    try:
-        with open(request["log"], errors="replace") as log:
-            text = log.read()
-    except FileNotFoundError:
-        text = ""
-    enough = len(STEP_LINE.findall(text)) >= request["after_steps"]
-    return enough and re.search(request["after_line"], text) is not None
-
-
-def _disturb(child: int, request) -> None:
-    if request["file_size"]:
-        size = request["file_size"]
-        resource.prlimit(child, resource.RLIMIT_FSIZE, (size, size))
-    if request["signal"]:
-        os.kill(child, getattr(signal, request["signal"]))
-
-
-def _serve_one(request) -> int:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(request["log"])
-    child = os.fork()
-    if child == 0:
-        _run_child(request)
-        os._exit(0)
-    deadline = time.monotonic() + TIME_LIMIT
-    due = None
-    while True:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        now = time.monotonic()
-        if now > deadline:
-            os.kill(child, signal.SIGKILL)
-            deadline = float("inf")
-        if due is None and _is_due(request):
-            due = now + request["delay"]
-        if due is not None and now >= due:
-            _disturb(child, request)
-            due = float("inf")
-        time.sleep(0.003)
-
-
-def main() -> None:
-    """Serve requests, one a line, until the input ends."""
-    # The slow imports, made once.
-    import albert.tasks.finetuning
-    import albert.tasks.pretraining.run  # noqa: F401
-
-    for line in sys.stdin:
-        print(_serve_one(json.loads(line)), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    @staticmethod
+    def _disturb(process, signal_name, file_size) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it was quicker
+            if file_size:
+                limit = (file_size, file_size)
+                resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limit)
+            if signal_name:
+                process.send_signal(getattr(signal, signal_name))

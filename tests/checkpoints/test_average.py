@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import numpy as np
@@ -15,6 +14,7 @@ from albert.checkpoints import storage
 from albert.checkpoints.average import last_checkpoints, read_mean
 from albert.checkpoints.config import ExportConfig
 from albert.modeling.encoder import make_encoder_builder, parse_encoder_config
+from tests import forked
 from tests.pretraining_kit import REPO
 
 v1 = tf.compat.v1
@@ -59,7 +59,7 @@ def model(tmp_path):
 
 def export(*flags):
     command = [sys.executable, "export_checkpoint.py", *map(str, flags)]
-    return subprocess.run(command, cwd=REPO, capture_output=True, text=True)
+    return forked.run(command, cwd=REPO, capture_output=True, text=True)
 
 
 @pytest.mark.slow

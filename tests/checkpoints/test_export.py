@@ -19,6 +19,7 @@ from albert.checkpoints import storage
 from albert.checkpoints.best import BestCheckpoint, choose_checkpoint
 from albert.checkpoints.export import export
 from albert.modeling.encoder import load_encoder_config, make_encoder_builder
+from tests import forked
 from tests.golden import Golden, placeholders
 
 v1 = tf.compat.v1
@@ -191,7 +192,7 @@ def test_a_file_that_cannot_be_written_is_one_line_and_leaves_nothing(
 def test_an_export_to_a_relative_folder_can_be_moved(repo, model, tmp_path):
     command = [sys.executable, str(repo / "export_checkpoint.py")]
     command += ["--model_dir=model", "--output_dir=out"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    forked.run(command, cwd=tmp_path, check=True, capture_output=True)
     state = (tmp_path / "out/checkpoint").read_text()
     assert 'model_checkpoint_path: "albert_model.ckpt"' in state
     os.rename(tmp_path / "out", tmp_path / "moved")

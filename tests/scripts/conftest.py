@@ -10,6 +10,4 @@ from tests import pretraining_kit as kit
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory):
     """See `kit.Runner`."""
-    runner = kit.Runner(tmp_path_factory.mktemp("runner"))
-    yield runner
-    runner.close()
+    return kit.Runner(tmp_path_factory.mktemp("runner"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 
 from albert.checkpoints import convert
 from albert.tasks.ner.foreign_labels import arrange_labels
+from tests import forked
 from tests.checkpoints.foreign_kit import (
     CONFIGS,
     LABELS,
@@ -27,7 +27,7 @@ pytest.importorskip("huggingface_hub", reason="needs the extra convert")
 
 def run_script(repo, script, *arguments, **environment):
     """Run a script of the repository in a process of its own."""
-    return subprocess.run(
+    return forked.run(
         [sys.executable, str(repo / script), *map(str, arguments)],
         capture_output=True,
         text=True,

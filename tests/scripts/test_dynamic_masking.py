@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 from albert.checkpoints import storage
+from tests import forked
 from tests import pretraining_kit as kit
 
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ def run(folder, output, steps, **changes):
         },
     )
     command = [sys.executable, "run_pretraining.py", *flags]
-    return subprocess.run(command, cwd=kit.REPO, capture_output=True, text=True)
+    return forked.run(command, cwd=kit.REPO, capture_output=True, text=True)
 
 
 def read_model(folder, step):

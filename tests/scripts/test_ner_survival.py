@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from albert.checkpoints import storage
+from tests import forked
 from tests.ner_kit import arguments_of, make_files, read_results, run
 
 # The script without dropout before the head, which is no flag: its masks start anew in
@@ -47,7 +48,7 @@ def files(tmp_path_factory):
 def _start(repo, arguments, prepare=""):
     code = SCRIPT.replace("PREPARE", prepare)
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(
+    return forked.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repo
     )
 
@@ -112,7 +113,7 @@ def test_an_evaluation_that_was_cut_is_made_up_for(files, repo):
 
 def test_an_exported_model_evaluates_and_predicts(files, repo, whole, tmp_path):
     exported, output = tmp_path / "exported", tmp_path / "results"
-    subprocess.run(
+    forked.run(
         [
             *(sys.executable, "export_checkpoint.py"),
             *(f"--checkpoint={whole / 'best'}", f"--output_dir={exported}"),

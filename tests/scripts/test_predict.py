@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from tests import forked
 from tests.serving.conftest import write_model
 from tests.serving.test_outputs import PageReader
 from tests.serving.test_predictor import random_texts
@@ -43,9 +44,9 @@ def command(model_dir, *flags, script="predict.py"):
     return [sys.executable, str(REPO / script), f"--model_dir={model_dir}", *flags]
 
 
-def run(model_dir, *flags, given=b"", status=0, script="predict.py"):
+def run(model_dir, *flags, given=b"", status=0, script="predict.py", how=forked):
     """Run a script; return standard output."""
-    done = subprocess.run(
+    done = how.run(
         command(model_dir, *flags, script=script),
         input=given,
         capture_output=True,
@@ -73,7 +74,7 @@ def check_entities(lines, texts):
 
 def test_from_standard_input_to_standard_output(model_dir, texts):
     given = "".join(f"{text}\n" for text in texts).encode()
-    found = run(model_dir, given=given)
+    found = run(model_dir, given=given, how=subprocess)
     check_entities(read_lines(found), texts)
     assert run(model_dir, given=gzip.compress(given)) == found
 
@@ -102,7 +103,7 @@ def test_tags_are_those_of_run_ner(tmp_path, model_dir, texts):
     ]
     given = tmp_path / "given.conll"
     given.write_text("-DOCSTART- O\n\n" + "".join(f"{x}\n" for x in lines), "utf-8")
-    done = subprocess.run(
+    done = forked.run(
         [
             *(sys.executable, str(REPO / "run_ner.py"), "--do_predict"),
             *(f"--predict_file={given}", f"--model_dir={model_dir}"),
@@ -137,7 +138,7 @@ def test_a_page(tmp_path, model_dir, texts):
 
 def start_and_wait(model_dir, out, *flags):
     """Start a run and return once it has kept some results."""
-    process = subprocess.Popen(
+    process = forked.Popen(
         command(model_dir, f"--output_file={out}", "--batch_size=2", *flags),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -193,7 +194,7 @@ def test_a_stopped_run_leaves_its_results_alone_on_standard_output(
     model_dir, long_file
 ):
     flags = (f"--input_file={long_file}", "--batch_size=2")
-    process = subprocess.Popen(
+    process = forked.Popen(
         command(model_dir, *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     first = process.stdout.readline()
@@ -209,7 +210,7 @@ def test_a_stopped_run_leaves_its_results_alone_on_standard_output(
 
 def test_a_reader_that_has_gone_ends_the_run_in_silence(model_dir, long_file):
     flags = (f"--input_file={long_file}", "--batch_size=2")
-    process = subprocess.Popen(
+    process = forked.Popen(
         command(model_dir, *flags), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     process.stdout.readline()

@@ -11,6 +11,8 @@ import sys
 import pytest
 import tensorflow as tf
 
+from tests import forked
+
 pytestmark = pytest.mark.slow
 
 CONFIG = {
@@ -50,7 +52,7 @@ class Folder:
             "log_every_steps": 1,
         }
         given = {k: v for k, v in {**defaults, **flags}.items() if v is not None}
-        done = subprocess.run(
+        done = forked.run(
             [
                 sys.executable,
                 "run_pretraining.py",

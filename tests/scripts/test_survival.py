@@ -117,9 +117,10 @@ def test_sigterm_before_the_first_step_gives_the_command_too(runner, tmp_path, d
 def test_a_first_step_that_takes_minutes_does_not_hold_up_sigterm(runner, tmp_path):
     flags = kit.make_flags(tmp_path, train_batch_size=200_000)
     begun = time.monotonic()
-    done = runner.run(flags, "SIGTERM", delay=20.0)
+    line = "Training on 1 CPU replica"  # some seconds before the step
+    done = runner.run(flags, "SIGTERM", after_line=line, delay=6.0)
     assert done.status == 143, done.output
-    assert "Training on 1 CPU replica" in done.output
+    assert line in done.output
     assert not done.steps
     assert "Stopped by SIGTERM. To go on: python3 run_pre" in done.output
     assert time.monotonic() - begun < 60
@@ -153,16 +154,17 @@ def test_two_runs_in_one_folder_do_not_mix(runner, tmp_path):
     assert sorted(tmp_path.glob("model/.lock")) == []
 
 
-def test_an_evaluation_that_is_stopped_is_no_success(runner, tmp_path):
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", -2)])
+def test_an_evaluation_that_is_stopped_is_no_success(runner, tmp_path, name, status):
     flags = kit.make_flags(tmp_path, num_train_steps=10)
     assert runner.run(flags).status == 0
     records = tmp_path / "many.tfrecord"
     kit.write_records(records, kit.make_examples(5000))
     evaluation = {"do_train": False, "do_eval": True, "eval_batch_size": 1}
     flags = kit.make_flags(tmp_path, eval_input_file=records, **evaluation)
-    done = runner.run(flags, "SIGTERM", after_line="Evaluating .*ckpt-10")
-    assert done.status == 143, done.output
-    assert "Stopped by SIGTERM. To go on: python3 run_pre" in done.output
+    done = runner.run(flags, name, after_line="Evaluating .*ckpt-10")
+    assert done.status == status, done.output
+    assert f"Stopped by {name}. To go on: python3 run_pre" in done.output
     assert not (tmp_path / "model/eval_results.txt").exists()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -16,7 +15,7 @@ from albert.tasks.finetuning import plan_training
 from albert.tasks.finetuning_config import FineTuningConfig, FineTuningRun
 from albert.text.vocabulary import SPECIAL_TOKENS
 from albert.training.rates import factor_of
-from tests import toy_task
+from tests import forked, toy_task
 
 CHARACTERS = "用支持向量机识别图像中的文字"
 CONFIG = {
@@ -56,13 +55,12 @@ def files(tmp_path_factory):
 
 
 def _run(repo, *arguments, status=0):
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-m", "tests.toy_task", *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=300,
         cwd=repo,
-        check=False,
     )
     assert done.returncode == status, done.stderr
     return done.stderr

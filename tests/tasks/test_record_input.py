@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import subprocess
 import sys
 
 import numpy as np
@@ -14,6 +13,7 @@ from albert.records import features as records
 from albert.records.tfrecord import frame
 from albert.tasks import record_input as reading
 from albert.training.task import EVAL
+from tests import forked
 from tests.golden import Golden, placeholders
 
 v1 = tf.compat.v1
@@ -180,7 +180,7 @@ with tf.Graph().as_default(), tf.compat.v1.Session() as session:
 @pytest.mark.slow
 def test_two_replicas_together_see_each_record_once_an_epoch(repo, three_files):
     # As an Estimator reads: each replica takes its own batches from one dataset.
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-c", REPLICAS, *three_files],
         cwd=repo,
         check=True,

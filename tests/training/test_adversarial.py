@@ -16,6 +16,7 @@ from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.rates import RateRule
 from albert.training.step import build_train_step
 from albert.training.task import LossTerm, Task, TaskOutput
+from tests import forked
 
 v1 = tf.compat.v1
 
@@ -133,7 +134,7 @@ def run_on_two_replicas():
 @pytest.mark.slow
 def test_two_replicas_have_the_gradient_of_the_whole_batch(repo):
     code = "from tests.training import test_adversarial as t; t.run_on_two_replicas()"
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-c", code], cwd=repo, check=True, stdout=subprocess.PIPE
     )
     found = json.loads(done.stdout)

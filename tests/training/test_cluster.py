@@ -13,6 +13,7 @@ import time
 import pytest
 import tensorflow as tf
 
+from tests import forked
 from tests.cluster_kit import ADVICE, free_addresses, tf_config
 from tests.pretraining_kit import (
     REPO,
@@ -28,13 +29,13 @@ TIME_LIMIT = 240  # seconds; most of them are TensorFlow's start
 class Machine:
     """The script on one machine of a cluster, as a process of this one."""
 
-    def __init__(self, folder, cluster, task, index=0, **changes):
+    def __init__(self, folder, cluster, task, index=0, popen=forked.Popen, **changes):
         self._log = folder / f"{task}{index}.log"
         flags = make_flags(folder, **changes)
         environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
         environment["TF_CONFIG"] = tf_config(task, index, **cluster)
         with open(self._log, "w") as log:
-            self._process = subprocess.Popen(
+            self._process = popen(
                 [sys.executable, "run_pretraining.py", *flags],
                 cwd=REPO,
                 env=environment,
@@ -139,6 +140,7 @@ def test_sigterm_on_one_machine_stops_all_after_the_same_step(tmp_path, start, c
         "precision": "float16",
         "input_file": ",".join(write_halves(tmp_path)),
     }
+    asked["popen"] = subprocess.Popen  # as on machines of their own
     chief, worker = (start(cluster, name, **asked) for name in cluster)
     worker.wait_for_step(25)  # the chief has evaluated, and the worker waited for it
     worker.send(signal.SIGTERM)

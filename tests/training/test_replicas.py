@@ -17,6 +17,7 @@ from albert.checkpoints.restoring import SLOT_NAMES
 from albert.training import replicas
 from albert.training.config import ReplicaConfig
 from albert.training.task import LossTerm
+from tests import forked
 from tests.golden import Golden, placeholders, relative_error
 
 v1 = tf.compat.v1
@@ -26,7 +27,7 @@ KEY_BIAS = "bert/encoder/layer_shared/attention/self/key/bias"
 def train_in_own_process(repo, num_replicas, output_dir, parts=1, batch_size=6):
     script = "tests.replica_run"
     arguments = [str(x) for x in (num_replicas, output_dir, batch_size, parts)]
-    subprocess.run(
+    forked.run(
         [sys.executable, "-m", script, *arguments], cwd=repo, check=True, timeout=240
     )
     return str(output_dir / "model.ckpt-10")
@@ -100,7 +101,7 @@ def test_two_machines_end_with_the_weights_of_one(repo, tmp_path, one_replica):
     ports = free_ports(2)
     environment = {k: v for k, v in os.environ.items() if k.lower() != "http_proxy"}
     workers = [
-        subprocess.Popen(
+        forked.Popen(
             [sys.executable, "-m", "tests.worker_run", str(index), tmp_path, *ports],
             cwd=repo,
             env=environment,

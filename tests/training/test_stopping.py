@@ -16,6 +16,7 @@ from albert.training.stopping import (
     run_until_signal,
     signals_ask,
 )
+from tests import forked
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -95,7 +96,7 @@ print("went on")
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", -2)])
 def test_a_process_in_its_first_step_ends_of_the_signal(repo, name, status):
-    process = subprocess.Popen(
+    process = forked.Popen(
         [sys.executable, "-c", BUSY], cwd=repo, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "ready\n"

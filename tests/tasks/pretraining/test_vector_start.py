@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import numpy as np
@@ -12,6 +11,7 @@ from albert.base.errors import UserError
 from albert.checkpoints import storage
 from albert.tasks.pretraining.vector_start import fit_to_model
 from albert.text.vectors import TokenVectors
+from tests import forked
 from tests import pretraining_kit as kit
 
 WORDS, PROJECTION = (
@@ -98,7 +98,7 @@ def run(folder, **changes):
         },
     )
     command = [sys.executable, "run_pretraining.py", *flags]
-    return subprocess.run(command, cwd=kit.REPO, capture_output=True, text=True)
+    return forked.run(command, cwd=kit.REPO, capture_output=True, text=True)
 
 
 @pytest.mark.slow
