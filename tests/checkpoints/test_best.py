@@ -102,6 +102,18 @@ def test_a_resumed_training_keeps_its_best(tmp_path):
     assert not (tmp_path / "best.old-1").exists()
 
 
+def test_a_run_that_went_on_without_evaluations_is_told_of(tmp_path, caplog):
+    logging.getLogger("absl").propagate = True
+    train_once(tmp_path, 10, 0.9)
+    train_once(tmp_path, 20, 0.1)
+    best = str(tmp_path / "best/model.ckpt-10")
+    assert choose_checkpoint(str(tmp_path), "x") == best
+    assert "without an evaluation" not in caplog.text
+    make_checkpoint(tmp_path, 50)
+    assert choose_checkpoint(str(tmp_path), "x") == best
+    assert "has gone on to step 50 without an evaluation since step 20" in caplog.text
+
+
 def test_a_best_checkpoint_of_another_training_is_not_chosen(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     train_once(first, 9, 0.9)

@@ -187,16 +187,26 @@ def test_best_folder_is_a_model_directory_of_its_own(model, files, repo):
 def test_sigterm_leaves_a_checkpoint_and_the_command_that_resumes(repo, files):
     output = files / "stopped"
     command = [sys.executable, "run_ner.py", *arguments_of(files, output)]
-    command += ["--do_train", "--num_train_epochs=100000"]
+    command += ["--do_train", "--num_train_epochs=100000", "--learning_rate=0.001"]
+    command += ["--head_learning_rate=0.01", "--layerwise_lr_decay=0.5"]
+    log = ""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repo
     ) as process:
         for line in process.stderr:
+            log += line
             if " of 4" in line or "Saved checkpoint" in line:
                 break
         process.terminate()
         printed, _ = process.communicate(timeout=120)
     assert process.returncode == 143
+    # Layers that share their variables are one, below the head.
+    for group in (
+        "embeddings: learning rate 0.000125, factor 0.125 (",
+        "layer_shared: learning rate 0.00025, factor 0.25 (",
+        "head: learning rate 0.01, factor 10 (",
+    ):
+        assert f"  {group}" in log
     assert "Stopped by SIGTERM at step" in printed
     assert "To go on: python3 run_ner.py" in printed
     assert list(output.glob("model.ckpt-*.index"))

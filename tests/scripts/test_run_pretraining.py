@@ -103,6 +103,10 @@ def test_train_evaluate_and_resume(folder):
         "sentence_order_loss",
     } <= set(keys)
     assert "global_step = 4" in results
+    config = folder.path / "one_segment.json"
+    config.write_text(json.dumps({**CONFIG, "type_vocab_size": 1}))
+    error = folder.fail(bert_config_file=config, output_dir=folder.path / "other")
+    assert "the config's type_vocab_size is 1, but the input has 2" in error
     for name in ("albert_config.json", "vocab.txt", "model.json", "checkpoint"):
         assert (folder.path / "model" / name).exists()
 
