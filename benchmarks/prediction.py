@@ -5,7 +5,8 @@ Example:
 
 Both label the same texts with models of the same size, whose variables are random, in
 turn, round after round; the table gives the median of the rounds in characters a
-second. Needs the extra `benchmark` (torch, transformers).
+second, with one thread a second of processor time, which other work on the machine
+hardly touches. Needs the extra `benchmark` (torch, transformers).
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from albert.modeling.encoder import (  # noqa: E402
     make_encoder_builder,
 )
 from albert.serving import Predictor  # noqa: E402
+from albert.serving.model_session import assume_frozen_weights  # noqa: E402
+from albert.serving.prediction_config import BFLOAT16, FLOAT32  # noqa: E402
 from albert.tasks.model_folder import save_labels  # noqa: E402
 from albert.tasks.ner.config import NerConfig  # noqa: E402
 from albert.tasks.ner.conll import read_conll  # noqa: E402
@@ -81,7 +84,9 @@ def write_model(folder: str) -> None:
     storage.write_state(folder, "model.ckpt-0")
 
 
-def make_pipeline(batch_size: int) -> Callable[[Sequence[str]], object]:
+def make_pipeline(
+    batch_size: int, precision: str = FLOAT32
+) -> Callable[[Sequence[str]], object]:
     """Return Hugging Face's pipeline over a model of the same size."""
     with extra("benchmark"):
         import torch
@@ -102,7 +107,9 @@ def make_pipeline(batch_size: int) -> Callable[[Sequence[str]], object]:
     )
     return transformers.pipeline(
         "token-classification",
-        model=transformers.AlbertForTokenClassification(config).eval(),
+        model=transformers.AlbertForTokenClassification(config)
+        .to(getattr(torch, precision))
+        .eval(),
         tokenizer=tokenizer,
         aggregation_strategy="simple",
         batch_size=batch_size,
@@ -126,24 +133,32 @@ def main(_) -> None:
     if FLAGS.threads:
         tf.config.threading.set_intra_op_parallelism_threads(FLAGS.threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
+    assume_frozen_weights()
     texts = read_texts()
     with tempfile.TemporaryDirectory() as folder:
         write_model(folder)
-        predictor = Predictor(folder, FLAGS.batch_size)
+        predictors = [
+            Predictor(folder, FLAGS.batch_size, precision=precision)
+            for precision in (FLOAT32, BFLOAT16)
+        ]
     single, batched = make_pipeline(1), make_pipeline(FLAGS.batch_size)
+    coarse = make_pipeline(FLAGS.batch_size, BFLOAT16)
     runs = {
-        "Predictor": lambda: predictor.predict(texts),
+        "Predictor": lambda: predictors[0].predict(texts),
+        "Predictor, bfloat16": lambda: predictors[1].predict(texts),
         "Hugging Face pipeline, as it comes": lambda: single(texts),
         f"Hugging Face pipeline, batches of {FLAGS.batch_size}": lambda: batched(texts),
+        "the same, bfloat16": lambda: coarse(texts),
     }
+    clock = time.process_time if FLAGS.threads == 1 else time.perf_counter
     units = sum(map(len, texts))
     cases = [Case(name, run, units, "characters/s") for name, run in runs.items()]
     for number in range(FLAGS.rounds + 1):
         for case in cases:
-            start = time.perf_counter()
+            start = clock()
             case.run()
             if number:  # the first round warms up
-                case.seconds.append(time.perf_counter() - start)
+                case.seconds.append(clock() - start)
     print(f"{len(texts):,} texts, {units:,} characters")
     print("| case | characters/s | Predictor's multiple |\n|---|---|---|")
     for case in cases:
