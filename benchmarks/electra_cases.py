@@ -60,7 +60,7 @@ def _our_step(run: Run, batch: Batch) -> Callable[[], None]:
     return lambda: session.run(step.train_op, values)
 
 
-def _their_step(run: Run, batch: Batch, threads: int) -> Optional[Callable[[], None]]:
+def _their_step(run: Run, batch: Batch) -> Optional[Callable[[], None]]:
     """Return the same by ElectraForMaskedLM and ElectraForPreTraining, None without.
 
     As one would write it: embeddings are shared, and logits over the vocabulary are
@@ -72,8 +72,6 @@ def _their_step(run: Run, batch: Batch, threads: int) -> Optional[Callable[[], N
         from torch.nn import functional
     except ImportError:
         return None
-    if threads:
-        torch.set_num_threads(threads)
 
     def config(ours) -> transformers.ElectraConfig:
         return transformers.ElectraConfig(**to_huggingface(ours))
@@ -118,18 +116,17 @@ def _their_step(run: Run, batch: Batch, threads: int) -> Optional[Callable[[], N
     return run_step
 
 
-def electra_cases(run: Run, steps: int, threads: int = 0) -> list[Case]:
+def electra_cases(run: Run, steps: int) -> list[Case]:
     """Return steps on one synthetic batch: ours, and theirs where they are installed.
 
     Args:
         run: the networks, and the shape of a batch.
         steps: of a round.
-        threads: of theirs; ours are TensorFlow's setting. 0 for all cores.
     """
     batch = _synthetic_batch(run)
     runners = {
         "ELECTRA": _our_step(run, batch),
-        "ELECTRA, transformers' modules": _their_step(run, batch, threads),
+        "ELECTRA, transformers' modules": _their_step(run, batch),
     }
 
     def repeat(step: Callable[[], None]) -> Callable[[], None]:

@@ -151,7 +151,7 @@ def measure_electra() -> None:
     """Measure replaced token detection beside transformers and the machine."""
     config = estimate.make_electra(estimate.SMALL, estimate.CHINESE)
     run = estimate.make_run(config, 0.25, FLAGS.batch_size, 128, 19, 1)
-    cases = [product_case("float32"), *electra_cases(run, FLAGS.steps, FLAGS.threads)]
+    cases = [product_case("float32"), *electra_cases(run, FLAGS.steps)]
     measure(cases, FLAGS.rounds, FLAGS.cpu_time)
     cost = run.cost
     print_table(cases, cost.forward + cost.backward, FLAGS.batch_size)
@@ -162,6 +162,8 @@ def main(_) -> None:
     if FLAGS.estimate:
         print_estimate()
         return
+    if FLAGS.threads:  # read by PyTorch, which is not imported yet
+        os.environ["OMP_NUM_THREADS"] = str(FLAGS.threads)
     tf.config.threading.set_intra_op_parallelism_threads(FLAGS.threads)
     tf.config.threading.set_inter_op_parallelism_threads(FLAGS.threads)
     if FLAGS.electra:
