@@ -18,6 +18,7 @@ import sys
 import tensorflow as tf
 
 from albert.modeling.encoder import ARCHITECTURES, make_encoder_builder
+from albert.tasks.multitask import in_own_scope
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
 from albert.training.rates import RateRule, layerwise_rules
@@ -33,12 +34,12 @@ FROZEN = "embeddings/word_embeddings$"
 
 
 def heads_of(architecture: str) -> list[str]:
-    """The heads that an encoder is trained with; variants with albert_zh alone."""
+    """The heads that an encoder is trained with; variants with a small one alone."""
     return [
         name
         for name, head in HEADS.items()
         if (head.encoders is None or architecture in head.encoders)
-        and (architecture == "albert_zh" or not head.variant)
+        and (architecture == "textcnn" or not head.variant)
     ]
 
 
@@ -59,13 +60,7 @@ class AllHeads(Task):
         }
 
     def build(self, features, mode, build_encoder):
-        outermost = v1.get_variable_scope()
         v1.train.get_or_create_global_step()  # not within a head's scope
-
-        def build_once(*inputs, **how):
-            with v1.variable_scope(outermost, reuse=v1.AUTO_REUSE):
-                return build_encoder(*inputs, **how)
-
         losses = {}
         for head, task in self._tasks.items():
             own = {
@@ -73,8 +68,7 @@ class AllHeads(Task):
                 for name, value in features.items()
                 if name.startswith(f"{head}/")
             }
-            with v1.variable_scope(head):
-                output = task.build(own, mode, build_once)
+            output = in_own_scope(head, task, own, mode, build_encoder)
             for name, term in output.losses.items():
                 losses[f"{head}/{name}"] = term
         return TaskOutput(losses, {})
