@@ -20,7 +20,7 @@ HEADS = {
     "pretraining": masked_lm(),
     "replaced_tokens": replaced_tokens(),
     "labels_crf": labels(head="crf"),
-    "labels_softmax": labels(head="softmax"),
+    "labels_softmax": labels(True, head="softmax"),
     "labels_bilstm": labels(True, head="softmax", context="bilstm"),
     "labels_transformer": labels(True, head="softmax", context="transformer"),
     "labels_ngrams": labels(True, head="softmax", ngram_features=True),

@@ -106,7 +106,7 @@ class Head(NamedTuple):
         reference: NumPy alone: what the head should give.
         encoders: those that it is for; None for all of the table.
         variant: whether another row differs from it in a setting alone. With every
-            encoder its outputs are compared; it is exported and trained with one.
+            encoder its outputs are compared; it is exported with one.
         tolerance: of predictions, to the largest wanted value.
     """
 

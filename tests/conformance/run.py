@@ -33,13 +33,20 @@ STEPS, RESUMED_FROM = 4, 2
 FROZEN = "embeddings/word_embeddings$"
 
 
+# Variants with variables of their own; they are trained with the smallest encoder.
+VARIANTS = (
+    *("labels_bilstm", "labels_transformer", "labels_ngrams", "labels_weighted"),
+    *("labels_beside", "classes_windows"),
+)
+
+
 def heads_of(architecture: str) -> list[str]:
-    """The heads that an encoder is trained with; variants with a small one alone."""
+    """The heads that an encoder is trained with."""
     return [
         name
         for name, head in HEADS.items()
         if (head.encoders is None or architecture in head.encoders)
-        and (architecture == "textcnn" or not head.variant)
+        and (not head.variant or (architecture == "embeddings" and name in VARIANTS))
     ]
 
 

@@ -16,7 +16,10 @@ from tests.golden import relative_error
 
 pytestmark = pytest.mark.slow
 
-KEY_BIAS = "key/bias"  # without a gradient but rounding, which Adam scales up
+# Without a gradient but rounding, which Adam scales up: a softmax over tokens does not
+# change where all of them score more.
+ONLY_ROUNDING = ("key/bias", "reading/start/bias", "reading/joint_end/bias")
+FIXED = {"labels_beside/bigrams/vectors"}  # not trained, as they are meant
 PAIRS = [(encoder, head) for encoder in ARCHITECTURES for head in heads_of(encoder)]
 
 
@@ -44,7 +47,7 @@ def trained(repo, tmp_path_factory):
 def compare(one, two, names):
     compared = 0
     for name in names:
-        if KEY_BIAS not in name:
+        if not any(part in name for part in ONLY_ROUNDING):
             error = relative_error(two.get_tensor(name), one.get_tensor(name))
             is_slot = name.endswith(restoring.SLOT_NAMES)
             assert error < (1e-3 if is_slot else 1e-4), name
@@ -69,6 +72,6 @@ def test_two_replicas_that_resume_train_an_encoder_as_one_does(trained, architec
 def test_two_replicas_that_resume_train_a_head_as_one_does(trained, architecture, head):
     one, two = trained[architecture]
     own = [n for n in one.get_variable_to_shape_map() if n.startswith(f"{head}/")]
-    slots = [name for name in own if name.endswith(restoring.SLOT_NAMES)]
-    assert len(slots) == 2 * (len(own) - len(slots))  # all of it is trained
+    model = {name for name in own if not name.endswith(restoring.SLOT_NAMES)}
+    assert {name for name in model if f"{name}/adam_m" not in own} <= FIXED
     compare(one, two, own)
