@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert.training import optimization
+from albert.training import finite, optimization
 from albert.training.config import Schedule
 from albert.training.finite import NOT_FINITE
 from albert.training.optimization import GlobalBatchOptimizer
@@ -160,7 +160,7 @@ def test_a_gradient_that_is_not_finite_stops_before_any_variable_changes():
         ([1.0, np.nan, np.nan], "second"),
         ([1.0, 1.0, np.inf], "third"),
         # Each square can be held, their sum cannot.
-        ([1.5e19, 1.5e19, 1.5e19], optimization._ALL_TOGETHER),
+        ([1.5e19, 1.5e19, 1.5e19], finite._ALL_TOGETHER),
     ],
 )
 def test_the_first_variable_whose_gradient_is_not_finite_is_named(values, name):
