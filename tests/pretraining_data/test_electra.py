@@ -36,7 +36,7 @@ def make_config(recorded, folder, **changes):
     values = {
         "input_dir": str(recorded / "pretraining_data/corpus"),
         "output_dir": str(folder),
-        "vocab_file": str(recorded / "vocab/vocab.txt"),
+        "vocab_file": str(recorded / "vocab.txt"),
         **changes,
     }
     return ElectraDataConfig(**values)
@@ -80,7 +80,7 @@ def test_the_other_variant_often_leaves_the_first_segment_empty(recorded, tmp_pa
     runner.create_pretraining_data(config)
     records = read_records(config.output_file[0])
     cls, sep = (
-        (recorded / "vocab/vocab.txt").read_text("utf-8").split("\n").index(token)
+        (recorded / "vocab.txt").read_text("utf-8").split("\n").index(token)
         for token in ("[CLS]", "[SEP]")
     )
     without_first = [r for r in records if r["input_ids"][:2] == [cls, sep]]

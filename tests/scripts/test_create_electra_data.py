@@ -23,7 +23,7 @@ def run(repo, recorded, folder, *more):
     flags = {
         "input_dir": recorded / "pretraining_data/corpus",
         "output_dir": "out",
-        "vocab_file": recorded / "vocab/vocab.txt",
+        "vocab_file": recorded / "vocab.txt",
         "max_seq_length": 32,
     }
     given = {flag.partition("=")[0][2:] for flag in more}
