@@ -32,9 +32,8 @@ GAPS = [
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory):
-    runner = kit.Runner(tmp_path_factory.mktemp("runner"))
-    yield runner
-    runner.close()
+    """See `kit.Runner`."""
+    return kit.Runner(tmp_path_factory.mktemp("runner"))
 
 
 def build_logits():

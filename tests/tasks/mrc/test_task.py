@@ -214,7 +214,7 @@ def test_gradients_and_four_steps_are_the_recorded_ones(case):
     wanted = case.recorded.group("adamw/final/")
     assert set(final) == set(wanted)
     for name, value in wanted.items():
-        np.testing.assert_allclose(final[name], value, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(final[name], value, atol=1e-4, err_msg=name)
 
 
 def test_prediction_needs_no_gold_and_gives_the_same_beam(request):
