@@ -41,16 +41,22 @@ def _joint_ends(sequence, starts, values):
     return _dense(hidden, values, "reading/joint_end")[..., 0]
 
 
+def _largest(scores, size):
+    """Places of the largest, [N, size]; of equal scores, as two places with one token
+    have where an encoder knows no positions, the first comes first."""
+    return np.argsort(-np.round(scores, 5), axis=1, kind="stable")[:, :size]
+
+
 def _beam(sequence, starts, forbidden, values, size):
     """The best starts and ends, one example after the other."""
     rows = np.arange(EXAMPLES)
     scores = _log_softmax(starts)
-    best = np.argsort(-scores, axis=1)[:, :size]
+    best = _largest(scores, size)
     ends, end_scores = [], []
     for place in best.T:
         vectors = sequence[rows, place][:, None]
         found = _log_softmax(_joint_ends(sequence, vectors, values) + forbidden)
-        ends.append(np.argsort(-found, axis=1)[:, :size])
+        ends.append(_largest(found, size))
         end_scores.append(np.take_along_axis(found, ends[-1], axis=1))
     return {
         "top_starts": best,
