@@ -44,7 +44,7 @@ def _joint_ends(sequence, starts, values):
 def _largest(scores, size):
     """Places of the largest, [N, size]; of equal scores, as two places with one token
     have where an encoder knows no positions, the first comes first."""
-    return np.argsort(-np.round(scores, 5), axis=1, kind="stable")[:, :size]
+    return np.argsort(-np.round(scores, 9), axis=1, kind="stable")[:, :size]
 
 
 def _beam(sequence, starts, forbidden, values, size):
