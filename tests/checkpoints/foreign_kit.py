@@ -118,7 +118,7 @@ def run_theirs(model):
         order = getattr(found, "sop_logits", None)
         order = found.seq_relationship_logits if order is None else order
         outputs["order"] = order.numpy()
-    else:
+    elif hasattr(found, "logits"):
         outputs["labels"] = found.logits.numpy()
     return outputs
 

@@ -215,23 +215,8 @@ def test_a_model_without_heads_is_a_bare_one(tmp_path):
     assert type(model).__name__ == "BertModel"
     assert not report["missing_keys"]
     wanted = run(config, variables)["sequence"]
-    found = {"sequence": _sequence(model)}
+    found = {"sequence": run_theirs(model)["sequence"]}
     assert max(largest_difference(found, {"sequence": wanted}).values()) < 1e-5
-
-
-def _sequence(model):
-    import torch
-
-    from tests.checkpoints.foreign_kit import IDS, MASK, SEGMENTS
-
-    model.eval()
-    with torch.no_grad():
-        found = model(
-            input_ids=torch.tensor(IDS, dtype=torch.long),
-            attention_mask=torch.tensor(MASK, dtype=torch.long),
-            token_type_ids=torch.tensor(SEGMENTS, dtype=torch.long),
-        )
-    return found.last_hidden_state.numpy()
 
 
 def test_old_names_bare_encoders_and_torch_files_are_read(tmp_path):

@@ -22,6 +22,7 @@ from tests.checkpoints.foreign_kit import (
     SIZES,
     TOKENS,
     largest_difference,
+    run_theirs,
     write_model,
 )
 
@@ -139,23 +140,6 @@ def apply(x, variables, scope):
     return x @ variables[f"{scope}/kernel"] + variables[f"{scope}/bias"]
 
 
-def run_theirs(model):
-    import torch
-
-    model.eval()
-    with torch.no_grad():
-        found = model(
-            input_ids=torch.tensor(IDS, dtype=torch.long),
-            attention_mask=torch.tensor(MASK, dtype=torch.long),
-            token_type_ids=torch.tensor(SEGMENTS, dtype=torch.long),
-            output_hidden_states=True,
-        )
-    outputs = {"sequence": found.hidden_states[-1].numpy()}
-    if hasattr(found, "logits"):
-        outputs["logits"] = found.logits.numpy()
-    return outputs
-
-
 def to_theirs(tmp_path, config, variables, labels=None):
     source = write_model(tmp_path / "ours", config, variables, labels)
     model = convert.read_tensorflow(str(source / "albert_model.ckpt"))
@@ -190,9 +174,9 @@ def test_a_discriminator_goes_there_and_back(tmp_path, transformers, name):
     assert notes == [f"ElectraForPreTraining: {len(variables)} tensors"]
     model = load(transformers, tmp_path / "theirs", "AutoModelForPreTraining")
     sequence = encode(config, variables)
-    ours = {"sequence": sequence, "logits": discriminate(sequence, variables)}
+    ours = {"sequence": sequence, "labels": discriminate(sequence, variables)}
     differences = largest_difference(ours, run_theirs(model))
-    assert set(differences) == {"sequence", "logits"}
+    assert set(differences) == {"sequence", "labels"}
     assert max(differences.values()) < 1e-5, differences
     again = convert.read_huggingface(str(tmp_path / "theirs"))
     check_equal(again, config, variables)
@@ -228,7 +212,7 @@ def test_a_generator_of_two_networks_goes_there_and_comes_alone(
     assert type(model).__name__ == "ElectraForMaskedLM"
     alone = {**under("electra", encoder), **head}
     sequence = encode(config, alone)
-    ours = {"sequence": sequence, "logits": generate(sequence, alone)}
+    ours = {"sequence": sequence, "labels": generate(sequence, alone)}
     differences = largest_difference(ours, run_theirs(model))
     assert max(differences.values()) < 1e-5, differences
     check_equal(convert.read_huggingface(str(tmp_path / "theirs")), config, alone)
@@ -269,7 +253,7 @@ def test_an_encoder_alone_and_one_with_labels(tmp_path, transformers):
     model = load(transformers, tmp_path / "labels/theirs", kind)
     assert model.config.id2label == dict(enumerate(LABELS))
     logits = sequence @ head["output_weights"].T + head["output_bias"]
-    ours = {"sequence": sequence, "logits": logits}
+    ours = {"sequence": sequence, "labels": logits}
     labelled = largest_difference(ours, run_theirs(model))
     assert max(*bare.values(), *labelled.values()) < 1e-5
 
@@ -295,7 +279,7 @@ def test_models_that_transformers_saved_say_the_same_here(tmp_path, transformers
     ours = {"sequence": sequence}
     if kind != "Model":
         head = discriminate if kind == "ForPreTraining" else generate
-        ours["logits"] = head(sequence, model.variables)
+        ours["labels"] = head(sequence, model.variables)
     differences = largest_difference(ours, run_theirs(theirs))
     assert set(differences) == set(ours)
     assert max(differences.values()) < 1e-5, differences
