@@ -212,9 +212,14 @@ def test_gradients_and_four_steps_are_the_recorded_ones(case):
                 assert found_norm == pytest.approx(wanted_norm, rel=1e-3)
             final = session.run(variables)
     wanted = case.recorded.group("adamw/final/")
+    sums = case.recorded.group("batch0/gradient/")
     assert set(final) == set(wanted)
     for name, value in wanted.items():
-        np.testing.assert_allclose(final[name], value, atol=1e-4, err_msg=name)
+        # The gradient of a bias that moves all logits of a softmax alike is 0 but for
+        # rounding, which AdamW divides by its own size.
+        rounding = np.abs(sums[name]).max() < 1e-6
+        atol = 1e-4 if rounding else 1e-5
+        np.testing.assert_allclose(final[name], value, atol=atol, err_msg=name)
 
 
 def test_prediction_needs_no_gold_and_gives_the_same_beam(request):
