@@ -82,6 +82,13 @@ def make_app(service: Service) -> FastAPI:
         service.metrics.count_characters(sum(map(count_characters, wanted.all_texts())))
         return JSONResponse({"model": name, "results": results})
 
+    _answer_failures(app)
+    return app
+
+
+def _answer_failures(app: FastAPI) -> None:
+    """Turn what goes wrong in a route into an answer of one form."""
+
     @app.exception_handler(WrongRequest)
     async def refuse(request: Request, error: WrongRequest) -> Response:
         return make_failure(error.status, str(error), error.headers)
@@ -97,8 +104,6 @@ def make_app(service: Service) -> FastAPI:
     @app.exception_handler(Exception)
     async def confess(request: Request, error: Exception) -> Response:
         return make_failure(500, "the service has failed; its log says where")
-
-    return app
 
 
 def _as(model: type) -> dict[str, Any]:
