@@ -17,7 +17,8 @@ import os
 from albert.base import cli
 from albert.tasks.classification.config import ClassifierTuning
 from albert.tasks.classification.task import ClassificationTask
-from albert.tasks.multitask_run import MultiTaskRun, run_multitask
+from albert.tasks.multitask_config import MultiTaskRun
+from albert.tasks.multitask_run import run_multitask
 from albert.tasks.ner.task import NerTask
 from albert.training.cluster_config import VARIABLE, refuse_cluster
 from albert.training.config import ReplicaConfig

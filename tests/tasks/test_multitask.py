@@ -25,7 +25,8 @@ from albert.tasks.multitask import (
     ScopedTask,
     share_batches,
 )
-from albert.tasks.multitask_run import export_member, read_entries
+from albert.tasks.multitask_config import read_entries
+from albert.tasks.multitask_run import export_member
 from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from albert.training.config import ReplicaConfig, TrainingConfig
