@@ -119,7 +119,34 @@ def _write_corpus(
     return counts
 
 
-def _make_records(config: PretrainingDataConfig) -> None:
+def _claim(folder: str, wanted: Mapping[str, Any], run: FineTuningRun) -> None:
+    """Make a folder and write there what its pretraining is; refuse another's."""
+    summary = os.path.join(folder, SUMMARY_FILE)
+    if os.path.exists(summary):
+        difference = first_difference(files.read_json(summary), wanted)
+        if difference is not None:
+            name, before, now = difference
+            raise UserError(
+                f"{folder} holds a pretraining with {name} {before}, this run has "
+                f"{now}; give another output_dir"
+            )
+    guard.check_output_dir(run.output_dir)
+    guard.make_output_dir(folder)
+    files.write_json(summary, wanted)
+
+
+def _make_records(
+    corpus: str, records: str, vocab_file: str, settings: Any, seed: int
+) -> None:
+    config = PretrainingDataConfig(
+        input_file=(corpus,),
+        output_file=(records,),
+        vocab_file=vocab_file,
+        do_lower_case=settings.do_lower_case,
+        max_seq_length=settings.max_seq_length,
+        random_seed=seed,
+        dupe_factor=_PASSES,
+    )
     try:
         create_pretraining_data(config, ExecutionConfig())
     except Interrupted as stop:
@@ -190,18 +217,7 @@ def pretrain_further(
         NAME: f"{wanted['steps']} steps on the texts of {wanted['texts']}, from "
         f"{wanted['init_checkpoint']}"
     }
-    summary = os.path.join(folder, SUMMARY_FILE)
-    if os.path.exists(summary):
-        difference = first_difference(files.read_json(summary), wanted)
-        if difference is not None:
-            name, before, now = difference
-            raise UserError(
-                f"{folder} holds a pretraining with {name} {before}, this run has "
-                f"{now}; give another output_dir"
-            )
-    guard.check_output_dir(run.output_dir)
-    guard.make_output_dir(folder)
-    files.write_json(summary, wanted)
+    _claim(folder, wanted, run)
     records = os.path.join(folder, "records.tfrecord")
     if not os.path.exists(records):
         with hold_folder(folder):
@@ -209,16 +225,7 @@ def pretrain_further(
             names = config.further_pretraining_texts
             counts = _write_corpus(task_class, run, settings, names, corpus)
             logging.info("Further pretraining on texts of %s", counts)
-            data = PretrainingDataConfig(
-                input_file=(corpus,),
-                output_file=(records,),
-                vocab_file=run.vocab_file,
-                do_lower_case=settings.do_lower_case,
-                max_seq_length=settings.max_seq_length,
-                random_seed=tuning.random_seed,
-                dupe_factor=_PASSES,
-            )
-            _make_records(data)
+            _make_records(corpus, records, run.vocab_file, settings, tuning.random_seed)
     stopped = _pretrain(config, run, tuning, replicas, records, model, pretrain)
     return Further(tf.train.latest_checkpoint(model), stopped, facts)
 

@@ -53,7 +53,8 @@ def run(tmp_path):
 
 
 def call(run, monkeypatch, **changes):
-    monkeypatch.setattr(further_pretraining, "_make_records", lambda data: None)
+    skip = lambda config, execution: None  # noqa: E731
+    monkeypatch.setattr(further_pretraining, "create_pretraining_data", skip)
     config = FurtherPretraining(**{"further_pretraining_steps": 5, **changes})
     tuning = FineTuningConfig()
     what = (ClassificationTask, run, {}, tuning, ReplicaConfig())
