@@ -1,10 +1,11 @@
 """Hold documents out of a corpus, and keep what is like them out of other texts.
 
 python3 -m experiments.hold_out --held_out_from=abstracts.txt --output_dir=texts \
-    --input_file='papers*.txt'
+    --input_file='papers*.txt' --labelled_files='ner/*.conll'
 
 Writes `held_out.txt`, and each text under its own name: `abstracts.txt` without the
-documents held out, the others without the sentences that are like one of these.
+documents held out, the others without the sentences that are like one of these, and all
+of them without those that are like a labelled sentence.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from albert.base.settings import (
     at_least,
     setting,
 )
+from albert.tasks.ner.conll import read_conll
 
 HELD_OUT = "held_out.txt"
 _GRAM = 12  # characters; shorter sentences are like no other
@@ -50,6 +52,11 @@ class HoldOutConfig(Settings):
         "globs, separated by commas.",
         path=INPUT_FILES,
     )
+    labelled_files: tuple[str, ...] = setting(
+        (),
+        "NER files (CoNLL): no text keeps what is like one of their sentences.",
+        path=INPUT_FILES,
+    )
     every: int = setting(
         24, "Hold out the first document, and so many on the next.", check=at_least(2)
     )
@@ -61,9 +68,13 @@ class HoldOutConfig(Settings):
     )
 
 
-def _grams(sentence: str) -> set[str]:
-    last = max(1, len(sentence) - _GRAM + 1)
-    return {sentence[start : start + _GRAM] for start in range(last)}
+def _grams(characters: str) -> set[str]:
+    last = max(1, len(characters) - _GRAM + 1)
+    return {characters[start : start + _GRAM] for start in range(last)}
+
+
+def _characters(sentence: str) -> str:
+    return "".join(sentence.split())  # labelled files hold no blanks
 
 
 def read_documents(path: str) -> list[list[str]]:
@@ -83,15 +94,17 @@ def remove_like(
     """Return documents without the sentences like held-out ones, and their number.
 
     A sentence is like them when more than 30 % of its sequences of 12 characters stand
-    in one of them.
+    in one of them; blanks do not count.
     """
-    seen = {gram for document in held_out for line in document for gram in _grams(line)}
+    lines = (_characters(line) for document in held_out for line in document)
+    seen = {gram for line in lines for gram in _grams(line)}
     kept, removed = [], 0
     for document in documents:
         rest = []
         for sentence in document:
-            grams = _grams(sentence)
-            like = len(sentence) >= _GRAM and len(grams & seen) > _LIKE * len(grams)
+            characters = _characters(sentence)
+            grams = _grams(characters)
+            like = len(characters) >= _GRAM and len(grams & seen) > _LIKE * len(grams)
             removed += like
             if not like:
                 rest.append(sentence)
@@ -112,11 +125,25 @@ def draw(documents: Sequence[list[str]], max_characters: int) -> list[list[str]]
     return drawn
 
 
+def _read_labelled(paths: Iterable[str]) -> list[list[str]]:
+    """Return the sentences of NER files, as one document a file."""
+    blocks = (read_conll(path).sentences for path in paths)
+    return [["".join(sentence.columns) for sentence in block] for block in blocks]
+
+
 def _write(path: str, documents: Sequence[Sequence[str]]) -> None:
     text = "\n\n".join("\n".join(document) for document in documents)
     files.write_text(path, text + "\n")
     characters = sum(len(line) for document in documents for line in document)
     logging.info("%s: %d documents, %d characters", path, len(documents), characters)
+
+
+def _clean(
+    path: str, documents: Iterable[Sequence[str]], unwanted: Iterable[Sequence[str]]
+) -> list[list[str]]:
+    kept, removed = remove_like(documents, unwanted)
+    logging.info("%s: %d sentences are like held-out or labelled ones", path, removed)
+    return kept
 
 
 def run(config: HoldOutConfig) -> None:
@@ -131,12 +158,13 @@ def run(config: HoldOutConfig) -> None:
     documents = read_documents(config.held_out_from)
     held_out = documents[:: config.every]
     rest = [d for n, d in enumerate(documents) if n % config.every]
+    labelled = _read_labelled(config.labelled_files)
     os.makedirs(config.output_dir, exist_ok=True)
     _write(os.path.join(config.output_dir, HELD_OUT), held_out)
-    _write(os.path.join(config.output_dir, names[0]), rest)
+    own = os.path.join(config.output_dir, names[0])
+    _write(own, _clean(config.held_out_from, rest, labelled))
     for name, path in zip(names[1:], config.input_file):
-        kept, removed = remove_like(read_documents(path), held_out)
-        logging.info("%s: %d sentences are like held-out ones", path, removed)
+        kept = _clean(path, read_documents(path), held_out + labelled)
         if config.max_characters is not None:
             kept = draw(kept, config.max_characters)
         _write(os.path.join(config.output_dir, name), kept)

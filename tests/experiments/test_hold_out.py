@@ -47,6 +47,20 @@ def test_sentences_like_held_out_ones_go_and_empty_documents_with_them(tmp_path)
     assert read("papers.txt") == [[other], [SENTENCE[:11]]]
 
 
+def test_no_text_keeps_labelled_sentences_and_blanks_do_not_count(tmp_path):
+    held_out = ["第一篇"]
+    spaced = "本文 提出一种 基于 CNN 的图像分类方法 并给出实验结果"
+    write(tmp_path / "abstracts.txt", [held_out, [spaced, SENTENCE]])
+    papers = write(tmp_path / "papers.txt", [["另一句"], [spaced]])
+    labelled = tmp_path / "test.conll"
+    lines = [f"{character} O\n" for character in spaced.replace(" ", "")]
+    labelled.write_text("".join(lines), encoding="utf-8")
+    read = run(tmp_path, papers, labelled_files=(str(labelled),))
+    assert read("held_out.txt") == [held_out]
+    assert read("abstracts.txt") == [[SENTENCE]]
+    assert read("papers.txt") == [["另一句"]]
+
+
 def test_documents_are_drawn_until_there_are_so_many_characters(tmp_path):
     write(tmp_path / "abstracts.txt", [["一篇"], ["另一篇"]])
     path = write(tmp_path / "papers.txt", [[str(n) * 10] for n in range(10)])
