@@ -20,7 +20,8 @@ from albert.base import cli
 from albert.tasks.classification.config import ClassificationConfig, ClassifierTuning
 from albert.tasks.classification.task import ClassificationTask
 from albert.tasks.finetuning_config import FineTuningRun
-from albert.tasks.further_pretraining import FurtherPretraining, fine_tune
+from albert.tasks.further_pretraining import fine_tune
+from albert.tasks.further_pretraining_config import FurtherPretraining
 from albert.tasks.pretraining.further import pretrain_on
 from albert.training.cluster_config import VARIABLE, refuse_cluster
 from albert.training.config import ReplicaConfig

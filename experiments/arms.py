@@ -1,14 +1,15 @@
-"""Run arms x sets x seeds of NER, whatever is missing, and write what came out.
+"""Run arms x sets x seeds of a task, whatever is missing; write what came out.
 
 python3 -m experiments.arms --experiment=experiments/ner.json --output_dir=results
 
 A run is done when its `result.json` is there. One that was stopped goes on where it
-was: run_ner.py resumes. See docs/experiments.md.
+was: the programs resume. See docs/experiments.md.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import glob
 import os
 import resource
 import shutil
@@ -18,16 +19,14 @@ from typing import Any, Mapping, Optional, Sequence
 from absl import logging
 
 from albert.base import cli, files
-from albert.base.errors import UserError
+from albert.base.errors import InUseError, UserError
 from albert.base.lock import hold_folder
 from albert.base.settings import ANY_PATH, INPUT_FILE, REQUIRED, Settings, setting
 from experiments import data_sets
 from experiments.plan import ROOT, Run, list_runs, read_experiment
 from experiments.report import result_path, write_results
-from experiments.scores import score_run
 
 _DATA_FOLDER = "_data"
-_PREDICTIONS = "predictions_test.conll"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,29 +100,37 @@ def _data_folder(run: Run, output_dir: str) -> str:
 
 
 def carry_out(run: Run, output_dir: str, keep_model: bool = True) -> Optional[str]:
-    """Train and score one run, unless it is done; return why it failed, if it did."""
+    """Train and score one run, unless it is done; return why it failed, if it did.
+
+    Raises:
+        InUseError: another process is at it.
+    """
     data_dir = data_sets.prepare(run.data_set, _data_folder(run, output_dir))
     model = os.path.join(run.folder, "model")
     log = os.path.join(run.folder, "log")
-    resumed = os.path.exists(model)
     os.makedirs(run.folder, exist_ok=True)
     with hold_folder(run.folder):
+        if os.path.exists(result_path(run)):  # another process was quicker
+            return None
+        resumed = os.path.exists(model)
         logging.info("Running %s", run.name)
         before = _children_seconds()
         if run_command(run.command(data_dir, model), log):
             return f"{run.name}: {_last_error(log)}"
         minutes = (_children_seconds() - before) / 60
-        found = data_sets.find_files(data_dir)
-        predicted = os.path.join(model, _PREDICTIONS)
+        kind = run.kind
         value = {
             "cpu_minutes": None if resumed else minutes,
             "settings": run.settings,
-            **score_run(found["test"], predicted, found["train"]),
+            **kind.read(data_sets.find_files(data_dir, kind.suffixes), model),
         }
-        shutil.copyfile(predicted, os.path.join(run.folder, _PREDICTIONS))
+        shutil.copy(os.path.join(model, kind.predictions), run.folder)
         files.write_json(result_path(run), value)
         if not keep_model:
-            shutil.rmtree(model)
+            for path in glob.glob(
+                f"{glob.escape(model)}*"
+            ):  # what it started from, too
+                shutil.rmtree(path)
     return None
 
 
@@ -152,7 +159,7 @@ def run_experiment(config: DriverConfig) -> None:
         and (not config.only_sets or run.data in config.only_sets)
     ]
     for run in runs:
-        data_sets.find_files(run.data_set.data_dir)
+        data_sets.find_files(run.data_set.data_dir, run.kind.suffixes)
         if os.path.exists(result_path(run)):
             _check_same_settings(run)
     os.makedirs(config.output_dir, exist_ok=True)
@@ -160,7 +167,11 @@ def run_experiment(config: DriverConfig) -> None:
     for run in runs:
         if os.path.exists(result_path(run)):
             continue
-        failure = carry_out(run, config.output_dir, config.keep_models)
+        try:
+            failure = carry_out(run, config.output_dir, config.keep_models)
+        except InUseError as error:
+            logging.info("%s is left to another process: %s", run.name, error)
+            continue
         if failure is not None:
             logging.error("%s", failure)
             failures.append(failure)

@@ -112,13 +112,16 @@ def _format(sentences: Sequence[Sentence]) -> str:
     )
 
 
-def find_files(data_dir: str) -> dict[str, str]:
+def find_files(data_dir: str, suffixes: tuple[str, ...] = SUFFIXES) -> dict[str, str]:
     """Return split -> file of a folder that holds training and test data.
+
+    Args:
+        suffixes: of such files.
 
     Raises:
         UserError: one is missing.
     """
-    found = find_splits(data_dir, SUFFIXES)
+    found = find_splits(data_dir, suffixes)
     for name in ("train", "test"):
         if name not in found:
             raise UserError(f"{data_dir} holds no {name} file")
@@ -143,9 +146,9 @@ def prepare(data_set: DataSet, folder: str) -> str:
     Raises:
         UserError: a file is missing or malformed, or `folder` was made of other data.
     """
-    found = find_files(data_set.data_dir)
     if data_set.is_whole:
         return data_set.data_dir
+    found = find_files(data_set.data_dir)
     paths = [found[name] for name in _SPLITS if name in found]
     # Not the folder's name: the same data may lie elsewhere tomorrow.
     made_of = {**data_set._asdict(), "data_dir": None, "sha256": _digest(paths)}

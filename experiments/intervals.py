@@ -1,9 +1,9 @@
-"""Means with intervals over seeds, and paired comparisons over sentences."""
+"""Means with intervals over seeds, and paired comparisons over examples."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, Sequence
+from typing import Callable, NamedTuple, Sequence
 
 import numpy as np
 
@@ -46,12 +46,18 @@ def f1(counts: np.ndarray) -> np.ndarray:
     return np.divide(2 * correct, total, out=np.zeros_like(total), where=total > 0)
 
 
+def share(counts: np.ndarray) -> np.ndarray:
+    """Return the mean of counts [..., 2]: the sum of a score, and of how many."""
+    score, count = np.moveaxis(np.asarray(counts, float), -1, 0)
+    return score / count
+
+
 class Difference(NamedTuple):
     """How much better one arm is than another.
 
     Attributes:
-        mean: of the difference in F1, over seeds, on all sentences.
-        low, high: the 95 % interval by paired bootstrap over sentences.
+        mean: of the difference in score, over seeds, on all examples.
+        low, high: the 95 % interval by paired bootstrap over examples.
     """
 
     mean: float
@@ -60,18 +66,23 @@ class Difference(NamedTuple):
 
 
 def compare(
-    first: np.ndarray, second: np.ndarray, samples: int = 2000, seed: int = 0
+    first: np.ndarray,
+    second: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray] = f1,
+    samples: int = 2000,
+    seed: int = 0,
 ) -> Difference:
-    """Return by how much the first arm's F1 is above the second's.
+    """Return by how much the first arm's score is above the second's.
 
     Koehn, "Statistical Significance Tests for Machine Translation Evaluation" (2004):
-    sentences are drawn with replacement, the same for both arms and all seeds. Seeds
+    examples are drawn with replacement, the same for both arms and all seeds. Seeds
     are drawn too, with replacement, of each arm by itself: so the interval holds what
     another training would change.
 
     Args:
-        first, second: int, [seeds, sentences, 3]: correct, predicted and gold entities.
-            Arms may have different numbers of seeds.
+        first, second: [seeds, examples, K]: what each example adds to the score. Arms
+            may have different numbers of seeds.
+        score: sums over examples, [..., K] -> scores, [...].
         samples: draws.
         seed: of the draws.
     """
@@ -84,8 +95,8 @@ def compare(
         for arm in (first, second):
             drawn = rng.integers(0, len(arm), len(arm))
             sums = np.einsum("s,rsk->rk", weights, arm)
-            means.append(f1(sums)[drawn].mean())
+            means.append(score(sums)[drawn].mean())
         found[index] = means[0] - means[1]
-    mean = f1(first.sum(axis=1)).mean() - f1(second.sum(axis=1)).mean()
+    mean = score(first.sum(axis=1)).mean() - score(second.sum(axis=1)).mean()
     low, high = np.percentile(found, [2.5, 97.5])
     return Difference(float(mean), float(low), float(high))

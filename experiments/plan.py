@@ -11,15 +11,19 @@ from typing import Any, Mapping, NamedTuple, Optional, Sequence
 from albert.base import files
 from albert.base.errors import UserError
 from albert.base.settings import list_settings
+from albert.tasks.classification.config import ClassificationConfig, ClassifierTuning
 from albert.tasks.finetuning_config import FineTuningConfig, FineTuningRun
+from albert.tasks.further_pretraining_config import FurtherPretraining
+from albert.tasks.mrc.config import MrcConfig
 from albert.tasks.ner.config import NerConfig
 from albert.training.config import ReplicaConfig
 from experiments.crf_config import CrfConfig
 from experiments.data_sets import DataSet
+from experiments.kinds import CLASSIFICATION, MRC, NER, Kind
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DEFAULT_PROGRAM = "run_ner"
-_PARTS = {"flags", "arms", "sets", "seeds", "compare", "x_label"}
+_PARTS = {"program", "flags", "arms", "sets", "seeds", "compare", "x_label"}
 # What an arm or a set says beside flags of its program.
 _OPTIONS = {"program", "seeds", "folds", "train_share", "x", "curve"}
 _OUTPUT, _SEED = "output_dir", "random_seed"
@@ -29,30 +33,39 @@ class Program(NamedTuple):
     """What trains and scores a model.
 
     Attributes:
+        kind: of its task.
         words: what the interpreter is given: its file, or `-m` and its module.
         flags: the names of its flags.
         given: the flags of every run.
     """
 
+    kind: Kind
     words: tuple[str, ...]
     flags: frozenset[str]
     given: Mapping[str, Any]
 
 
-def _make_program(words: Sequence[str], configs: Sequence[type], **given) -> Program:
+def _make_program(kind: Kind, words: Sequence[str], *configs: type, **given) -> Program:
     names = {s.flag for config in configs for s in list_settings(config)}
-    return Program(tuple(words), frozenset(names), given)
+    return Program(kind, tuple(words), frozenset(names), given)
+
+
+def _make_finetuning(kind: Kind, script: str, *configs: type) -> Program:
+    """Return a script that trains on train, and scores and predicts test."""
+    steps = dict.fromkeys(("do_train", "do_eval", "do_predict"), True)
+    words = [os.path.join(ROOT, script)]
+    return _make_program(kind, words, FineTuningRun, ReplicaConfig, *configs, **steps)
 
 
 PROGRAMS = {
-    DEFAULT_PROGRAM: _make_program(
-        [os.path.join(ROOT, "run_ner.py")],
-        (FineTuningRun, FineTuningConfig, NerConfig, ReplicaConfig),
-        do_train=True,
-        do_eval=True,
-        do_predict=True,
+    DEFAULT_PROGRAM: _make_finetuning(NER, "run_ner.py", FineTuningConfig, NerConfig),
+    "ngram_crf": _make_program(NER, ["-m", "experiments.ngram_crf"], CrfConfig),
+    "run_classifier": _make_finetuning(
+        CLASSIFICATION,
+        "run_classifier.py",
+        *(ClassifierTuning, ClassificationConfig, FurtherPretraining),
     ),
-    "ngram_crf": _make_program(["-m", "experiments.ngram_crf"], [CrfConfig]),
+    "run_mrc": _make_finetuning(MRC, "run_mrc.py", FineTuningConfig, MrcConfig),
 }
 
 
@@ -90,6 +103,11 @@ class Run:
         return f"{self.arm} on {self.data}, seed {self.seed}{fold}"
 
     @property
+    def kind(self) -> Kind:
+        """How it is scored."""
+        return PROGRAMS[self.program].kind
+
+    @property
     def settings(self) -> dict[str, Any]:
         """All that decides its result, as JSON values."""
         return {"program": self.program, **self.data_set._asdict(), **self.flags}
@@ -115,29 +133,76 @@ def read_experiment(path: str) -> dict[str, Any]:
     for name in itertools.chain.from_iterable(value.get("compare", [])):
         if name not in value["arms"]:
             raise UserError(f"{path}: compare names the arm {name!r}, which is unknown")
-    for kind in ("arms", "sets"):
-        for name, part in value[kind].items():
-            _check_part(f"{path}: {kind[:-1]} {name!r}", name, part)
-    _check_names(f"{path}: flags", value.get("flags", {}), _all_flags())
+    _check_program(path, value)
+    parts = {k: value[k].items() for k in ("arms", "sets")}
+    for kind, named in parts.items():
+        for name, part in named:
+            _check_program(f"{path}: {kind[:-1]} {name!r}", part)
+    known = _known_flags(value)
+    for kind, named in parts.items():
+        for name, part in named:
+            _check_part(f"{path}: {kind[:-1]} {name!r}", name, part, known)
+    _check_names(f"{path}: flags", value.get("flags", {}), known)
     for name, part in value["sets"].items():
         if "data_dir" not in part:
             raise UserError(f"{path}: set {name!r} has no data_dir")
+    for data in value["sets"]:
+        _check_kinds(f"{path}: set {data!r}", value, data)
     return value
 
 
-def _all_flags() -> frozenset[str]:
-    return frozenset().union(*(program.flags for program in PROGRAMS.values()))
+def _options(experiment: Mapping[str, Any], data: str, arm: str) -> dict[str, Any]:
+    """Return what an arm on a set is told, "program" included; the arm's come last."""
+    common = experiment.get("flags", {})
+    program = {"program": experiment.get("program", DEFAULT_PROGRAM)}
+    return {**program, **common, **experiment["sets"][data], **experiment["arms"][arm]}
 
 
-def _check_part(where: str, name: str, part: Mapping[str, Any]) -> None:
-    """Raise UserError unless an arm or a set is well-formed; `where` names it."""
-    if os.sep in name or name in ("", ".", ".."):
-        raise UserError(f"{where}: the name of a folder holds no {os.sep!r}")
+def _check_kinds(where: str, experiment: Mapping[str, Any], data: str) -> None:
+    """Raise UserError unless the arms of a set are scored alike and can be made."""
+    kinds = {}
+    for arm in experiment["arms"]:
+        options = _options(experiment, data, arm)
+        name = options["program"]
+        kind = PROGRAMS[name].kind
+        kinds[kind.main] = arm
+        for option in ("folds", "train_share"):
+            if option in options and not kind.divides:
+                raise UserError(f"{where}, arm {arm!r}: {name} has no {option} here")
+    if len(kinds) > 1:
+        told = " and ".join(f"{arm} ({main})" for main, arm in kinds.items())
+        raise UserError(f"{where}: its arms are scored in several ways: {told}")
+
+
+def _known_flags(experiment: Mapping[str, Any]) -> frozenset[str]:
+    """Return the flags of all programs that an experiment may run."""
+    parts = (experiment, *experiment["sets"].values(), *experiment["arms"].values())
+    named = {part["program"] for part in parts if "program" in part}
+    if "program" not in experiment:
+        named.add(DEFAULT_PROGRAM)
+    return frozenset().union(*(PROGRAMS[name].flags for name in named))
+
+
+def _check_program(where: str, part: Mapping[str, Any]) -> None:
     program = part.get("program", DEFAULT_PROGRAM)
     if program not in PROGRAMS:
         known = ", ".join(PROGRAMS)
         raise UserError(f"{where}: program {program!r} is none of {known}")
-    known = PROGRAMS[program].flags if "program" in part else _all_flags()
+
+
+def _check_part(
+    where: str, name: str, part: Mapping[str, Any], known: frozenset[str]
+) -> None:
+    """Raise UserError unless an arm or a set is well-formed.
+
+    Args:
+        where: names it.
+        known: flags; those of its own program where it names one.
+    """
+    if os.sep in name or name in ("", ".", ".."):
+        raise UserError(f"{where}: the name of a folder holds no {os.sep!r}")
+    if "program" in part:
+        known = PROGRAMS[part["program"]].flags
     _check_names(where, part, known | _OPTIONS)
     share = part.get("train_share", 1)
     if not (isinstance(share, (int, float)) and 0 < share <= 1):
@@ -165,9 +230,9 @@ def list_runs(experiment: Mapping[str, Any], output_dir: str) -> list[Run]:
 
 def _seeds_of(experiment: Mapping[str, Any], data: str, arm: str) -> Sequence[int]:
     """Return the seeds; a program without a seed has the same result with each."""
-    options = {**experiment["sets"][data], **experiment["arms"][arm]}
+    options = _options(experiment, data, arm)
     seeds = options.get("seeds", experiment["seeds"])
-    program = PROGRAMS[options.get("program", DEFAULT_PROGRAM)]
+    program = PROGRAMS[options["program"]]
     share = options.get("train_share", 1)
     return seeds if _SEED in program.flags or share < 1 else seeds[:1]
 
@@ -186,8 +251,8 @@ def _list_folds(
         return []
     seed = seeds[position]
     a_set, an_arm = experiment["sets"][data], experiment["arms"][arm]
-    options = {**experiment.get("flags", {}), **a_set, **an_arm}
-    program = PROGRAMS[options.get("program", DEFAULT_PROGRAM)]
+    options = _options(experiment, data, arm)
+    program = PROGRAMS[options["program"]]
     flags = {name: options[name] for name in options if name in program.flags}
     source = flags.pop("data_dir")
     if _SEED in program.flags:
@@ -204,7 +269,7 @@ def _list_folds(
                 seed=seed,
                 fold=fold,
                 folder=folder if fold is None else os.path.join(folder, f"fold_{fold}"),
-                program=options.get("program", DEFAULT_PROGRAM),
+                program=options["program"],
                 data_set=data_set,
                 flags=flags,
                 x=options.get("x"),

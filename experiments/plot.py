@@ -42,19 +42,19 @@ def plot_arms(cells: Sequence[Cell]) -> Figure:
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items()
     ):
         for row, cell in enumerate(part):
-            mean, half = _spread(cell.f1)
+            mean, half = _spread(cell.score)
             axes.errorbar(mean, row, xerr=half or None, fmt="o", capsize=3, color="C0")
-            axes.plot(100 * cell.f1, [row] * len(cell.f1), "x", ms=4, color="0.5")
+            axes.plot(100 * cell.score, [row] * len(cell.score), "x", ms=4, color="0.5")
         axes.set_yticks(range(len(part)), [cell.arm for cell in part])
         axes.set_ylim(len(part) - 0.5, -0.5)
         axes.set_title(data)
-        axes.set_xlabel("strict F1, %")
+        axes.set_xlabel(f"{part[0].kind.main}, %")
         axes.grid(axis="x", alpha=0.25)
     return figure
 
 
 def plot_lines(cells: Sequence[Cell], x_label: str) -> Figure:
-    """Return a figure of the cells that have a place x: F1 over it, by curve."""
+    """Return a figure of the cells that have a place x: the score over it, by curve."""
     panels = _group([cell for cell in cells if cell.x is not None], "panel")
     figure = Figure(figsize=(1.5 + 4.5 * len(panels), 4), layout="constrained")
     for axes, (panel, part) in zip(
@@ -62,14 +62,14 @@ def plot_lines(cells: Sequence[Cell], x_label: str) -> Figure:
     ):
         for curve, points in _group(part, "curve").items():
             points = sorted(points, key=lambda cell: cell.x)
-            means, halves = zip(*(_spread(cell.f1) for cell in points))
+            means, halves = zip(*(_spread(cell.score) for cell in points))
             places = [cell.x for cell in points]
             axes.errorbar(
                 places, means, yerr=halves, marker="o", capsize=3, label=curve
             )
         axes.set_title(panel)
         axes.set_xlabel(x_label)
-        axes.set_ylabel("strict F1, %")
+        axes.set_ylabel(f"{part[0].kind.main}, %")
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
     return figure

@@ -8,42 +8,42 @@ from typing import Any, Mapping, NamedTuple, Optional, Sequence
 import numpy as np
 
 from albert.base import files
-from experiments.intervals import Difference, Summary, compare, f1, summarise
+from experiments.intervals import Difference, Summary, compare, summarise
+from experiments.kinds import Column, Kind
 from experiments.plan import Run, list_runs
-from experiments.scores import SEEN, UNSEEN
 
 RESULT_FILE = "result.json"
 
 
 class Cell(NamedTuple):
-    """An arm on a set; R seeds, N sentences.
+    """An arm on a set; R seeds, N examples, K numbers of each.
 
     Attributes:
         arm, data: their names.
+        kind: how both are scored.
         seeds: those that are done, with all of their folds.
-        counts: int [R, N, 3], correct, predicted and gold entities of each sentence;
-            of folds, one after the other.
-        seen, unseen: int [R, 3], the same of entities that the training data has, or
-            has not.
+        counts: [R, N, K], what each example adds to the main score; of folds, one after
+            the other.
+        measures: name of a column -> its values, [R].
         minutes: [R], of the processor; NaN where a run was stopped on the way.
         x, panel, curve: see `Run`.
     """
 
     arm: str
     data: str
+    kind: Kind
     seeds: tuple[int, ...]
     counts: np.ndarray
-    seen: np.ndarray
-    unseen: np.ndarray
+    measures: Mapping[str, np.ndarray]
     minutes: np.ndarray
     x: Optional[float]
     panel: str
     curve: str
 
     @property
-    def f1(self) -> np.ndarray:
-        """Strict F1 of each seed, over all sentences."""
-        return f1(self.counts.sum(axis=1))
+    def score(self) -> np.ndarray:
+        """The main score of each seed, over all examples; a share."""
+        return self.kind.score(self.counts.sum(axis=1))
 
 
 def result_path(run: Run) -> str:
@@ -62,14 +62,18 @@ def _read_cell(runs: Sequence[Run]) -> Optional[Cell]:
             done[seed] = [files.read_json(result_path(run)) for run in folds]
     if not done:
         return None
-    parts = list(done.values())
+    parts, kind = list(done.values()), runs[0].kind
+    measured = [kind.measure(part) for part in parts]
     return Cell(
         arm=runs[0].arm,
         data=runs[0].data,
+        kind=kind,
         seeds=tuple(done),
         counts=np.stack([np.concatenate([r["counts"] for r in p]) for p in parts]),
-        seen=np.stack([np.sum([r[SEEN] for r in part], axis=0) for part in parts]),
-        unseen=np.stack([np.sum([r[UNSEEN] for r in part], axis=0) for part in parts]),
+        measures={
+            column.name: np.array([found[column.name] for found in measured])
+            for column in kind.columns
+        },
         minutes=np.array(
             [sum(r["cpu_minutes"] or np.nan for r in part) for part in parts]
         ),
@@ -94,81 +98,91 @@ def compare_cells(
     experiment: Mapping[str, Any], cells: Sequence[Cell]
 ) -> dict[tuple[str, str, str], Difference]:
     """Return (set, first arm, second arm) -> the difference, of what is done."""
-    found = {(cell.data, cell.arm): cell.counts for cell in cells}
+    found = {(cell.data, cell.arm): cell for cell in cells}
     return {
-        (data, first, second): compare(found[data, first], found[data, second])
+        (data, first, second): compare(
+            found[data, first].counts,
+            found[data, second].counts,
+            found[data, first].kind.score,
+        )
         for data in experiment["sets"]
         for first, second in experiment.get("compare", [])
         if (data, first) in found and (data, second) in found
     }
 
 
-def _percent(summary: Summary) -> str:
-    if summary.count == 1:
-        return f"{100 * summary.mean:.1f}"
-    return (
-        f"{100 * summary.mean:.1f} ± {100 * summary.half_width:.1f} "
-        f"(sd {100 * summary.deviation:.1f})"
+def _show(summary: Summary, column: Column) -> str:
+    factor, digits = (100, 1) if column.percent else (1, 3)
+    mean, half, deviation = (
+        f"{factor * value:.{digits}f}"
+        for value in (summary.mean, summary.half_width, summary.deviation)
     )
+    if summary.count == 1 or not column.spread:
+        return mean
+    return f"{mean} ± {half} (sd {deviation})"
 
 
 def _row(cell: Cell) -> str:
-    correct, predicted, gold = np.moveaxis(cell.counts.sum(axis=1), -1, 0)
-    precision, recall = (correct / np.maximum(n, 1) for n in (predicted, gold))
-    seen, unseen = (100 * f1(part).mean() for part in (cell.seen, cell.unseen))
     timed = cell.minutes[~np.isnan(cell.minutes)]
     minutes = f"{timed.mean():.1f}" if len(timed) else "–"
-    return (
-        f"| {cell.data}, {cell.arm} | {_percent(summarise(cell.f1))} | "
-        f"{100 * precision.mean():.1f} | {100 * recall.mean():.1f} | {seen:.1f} | "
-        f"{unseen:.1f} | {len(cell.seeds)} | {minutes} |"
-    )
+    shown = [_show(summarise(cell.measures[c.name]), c) for c in cell.kind.columns]
+    words = (f"{cell.data}, {cell.arm}", *shown, str(len(cell.seeds)), minutes)
+    return f"| {' | '.join(words)} |"
 
 
-def make_table(
-    cells: Sequence[Cell], differences: Mapping[tuple[str, str, str], Difference]
-) -> str:
-    """Return the results in Markdown."""
+def _table_of(
+    kind: Kind,
+    cells: Sequence[Cell],
+    differences: Mapping[tuple[str, str, str], Difference],
+) -> list[str]:
+    """Return the lines of cells of one kind and of their differences."""
+    headings = ("set, arm", *(c.heading for c in kind.columns), "seeds", "CPU minutes")
     lines = [
-        "Strict F1 in percent: the mean over seeds ± half of its 95 % interval; of",
-        "folds, F1 of all their sentences together. Seen: entities that are in the",
-        "training data, too.",
+        *kind.about,
         "",
-        "| set, arm | F1 | P | R | F1 seen | F1 unseen | seeds | CPU minutes |",
-        "|---|---|---|---|---|---|---|---|",
-        *map(_row, cells),
+        f"| {' | '.join(headings)} |",
+        "|---" * len(headings) + "|",
     ]
+    lines += map(_row, cells)
     if differences:
-        lines += ["", "Differences in F1, paired bootstrap over sentences and seeds:"]
-        lines += ["", "| set, arms | difference | 95 % interval |", "|---|---|---|"]
+        what = f"Differences in {kind.main}, paired bootstrap over {kind.examples}"
+        lines += ["", f"{what} and seeds:", ""]
+        lines += ["| set, arms | difference | 95 % interval |", "|---|---|---|"]
     for (data, first, second), found in differences.items():
         lines.append(
             f"| {data}, {first} minus {second} | {100 * found.mean:+.1f} | "
             f"{100 * found.low:+.1f} to {100 * found.high:+.1f} |"
         )
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def make_table(
+    cells: Sequence[Cell], differences: Mapping[tuple[str, str, str], Difference]
+) -> str:
+    """Return the results in Markdown, a table for each kind of task."""
+    blocks = []
+    for kind in {cell.kind.main: cell.kind for cell in cells}.values():
+        own = [cell for cell in cells if cell.kind.main == kind.main]
+        sets = {cell.data for cell in own}
+        theirs = {names: d for names, d in differences.items() if names[0] in sets}
+        blocks.append("\n".join(_table_of(kind, own, theirs)))
+    return "\n\n".join(blocks) + "\n"
 
 
 def _cell_as_json(cell: Cell) -> dict[str, Any]:
-    names = ("correct", "predicted", "gold")
-    sums = {"all": cell.counts.sum(axis=1), SEEN: cell.seen, UNSEEN: cell.unseen}
     return {
         "set": cell.data,
         "arm": cell.arm,
         "x": cell.x,
         "panel": cell.panel,
         "curve": cell.curve,
-        "sentences": cell.counts.shape[1],
-        "mean_f1": float(cell.f1.mean()),
+        "examples": cell.counts.shape[1],
+        "mean": float(cell.score.mean()),
         "seeds": [
             {
                 "seed": seed,
                 "cpu_minutes": None if np.isnan(minutes) else float(minutes),
-                "f1": {name: float(f1(part[i])) for name, part in sums.items()},
-                "counts": {
-                    name: dict(zip(names, map(int, part[i])))
-                    for name, part in sums.items()
-                },
+                "scores": {n: float(values[i]) for n, values in cell.measures.items()},
             }
             for i, (seed, minutes) in enumerate(zip(cell.seeds, cell.minutes))
         ],

@@ -15,6 +15,7 @@ from albert.base.settings import REQUIRED, list_settings
 from albert.modeling.encoder import ARCHITECTURES
 from experiments.arms import DriverConfig
 from experiments.crf_config import CrfConfig
+from experiments.cut_squad import CutConfig
 from experiments.hold_out import HoldOutConfig
 from tests.beam_kit import PIPELINE_OPTIONS
 from tests.beam_kit import SCRIPT as BEAM_SCRIPT
@@ -50,6 +51,7 @@ EXPERIMENTS = {
     "experiments/arms.py": DriverConfig,
     "experiments/ngram_crf.py": CrfConfig,
     "experiments/hold_out.py": HoldOutConfig,
+    "experiments/cut_squad.py": CutConfig,
 }
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHELLS = ("bash", "sh")
@@ -235,7 +237,13 @@ TABLES = (
     ("docs/formats.md", ("convert_checkpoint.py", "export_saved_model.py")),
     ("docs/service.md", ("serve.py",)),
     ("docs/prediction.md", ("predict.py",)),
-    ("docs/experiments.md", ("experiments/arms.py", "experiments/hold_out.py")),
+    (
+        "docs/experiments.md",
+        (
+            *("experiments/arms.py", "experiments/hold_out.py"),
+            "experiments/cut_squad.py",
+        ),
+    ),
 )
 
 

@@ -78,6 +78,7 @@ WITHOUT_TENSORFLOW = (
     "albert/training/cluster_config.py",
     "albert/evaluation/config.py",
     "albert/tasks/finetuning_config.py",
+    "albert/tasks/further_pretraining_config.py",
     "albert/tasks/mrc/config.py",
     "albert/tasks/mrc/decoding.py",
     "albert/tasks/mrc/examples.py",

@@ -7,3 +7,7 @@ class UserError(ValueError):
     The message names the thing, what was found and what would be right. It is a
     ValueError, so library callers need to know no other class.
     """
+
+
+class InUseError(UserError):
+    """Another process works there; it may be left to it."""

@@ -20,7 +20,7 @@ from typing import Iterator, Optional
 
 from absl import logging
 
-from albert.base.errors import UserError
+from albert.base.errors import InUseError, UserError
 from albert.base.files import making_folder
 
 FOLDER_LOCK = ".lock"
@@ -109,7 +109,7 @@ def _try_to_lock(path: str, what: str) -> Optional[int]:
         if error.errno in _HELD_BY_ANOTHER:
             owner = _name_owner(descriptor)
             os.close(descriptor)
-            raise UserError(f"{what} is in use by {owner}") from error
+            raise InUseError(f"{what} is in use by {owner}") from error
         logging.warning("%s cannot be locked (%s): run nothing else there", what, error)
     if writable and _is_still(descriptor, path):
         return descriptor
@@ -130,8 +130,9 @@ def hold_lock(path: str, what: str) -> Iterator[None]:
         what: what it guards, for messages, such as "--output_dir: model".
 
     Raises:
-        UserError: another process holds it; its host, number, command and start are
+        InUseError: another process holds it; its host, number, command and start are
             named.
+        UserError: the lock file is another user's and in the way.
     """
     descriptor = None
     while descriptor is None:
@@ -153,7 +154,7 @@ def hold_folder(folder: str, flag: str = "output_dir") -> Iterator[None]:
     """Hold a folder for this process alone; it is made, and removed if left empty.
 
     Raises:
-        UserError: another process holds it, see `hold_lock`.
+        InUseError, UserError: see `hold_lock`.
     """
     lock = os.path.join(folder, FOLDER_LOCK)
     with making_folder(folder), hold_lock(lock, f"--{flag}: {folder}"):

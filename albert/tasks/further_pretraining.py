@@ -17,7 +17,6 @@ from albert.base import cli, files
 from albert.base.compare import first_difference
 from albert.base.errors import UserError
 from albert.base.lock import hold_folder
-from albert.base.settings import Settings, above, at_least, setting
 from albert.checkpoints import guard
 from albert.pretraining_data.config import ExecutionConfig, PretrainingDataConfig
 from albert.pretraining_data.execution.runner import (
@@ -30,36 +29,15 @@ from albert.tasks.data_files import find_splits
 from albert.tasks.finetuning import run_finetuning
 from albert.tasks.finetuning_config import FineTuningConfig, FineTuningRun
 from albert.tasks.finetuning_task import FineTuningTask
+from albert.tasks.further_pretraining_config import FurtherPretraining
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.stopping import Stopped
 
 NAME = "further_pretraining"  # after that of the model directory; and of the fact
 SUMMARY_FILE = "summary.json"
-TEXTS = ("train", "train,dev", "train,dev,test")
 _SPLITS = {"train": "train", "dev": "val", "test": "test"}
 _PASSES = 2  # over the texts, each with other pairs of segments; masks are drawn anew
 _WARMUP = 0.1  # share of the steps
-
-
-@dataclasses.dataclass(frozen=True)
-class FurtherPretraining(Settings):
-    """How long to go on pretraining, and on which texts."""
-
-    further_pretraining_steps: int = setting(
-        0,
-        "Before fine-tuning, go on pretraining (masked tokens) for so many steps on "
-        "the task's own texts. 0 is none.",
-        check=at_least(0),
-    )
-    further_pretraining_texts: str = setting(
-        "train",
-        "Whose texts, without their labels: train; train,dev; or train,dev,test. The "
-        "results say so.",
-        choices=TEXTS,
-    )
-    further_pretraining_learning_rate: float = setting(
-        1e-4, "The peak of its learning rate, with AdamW.", check=above(0)
-    )
 
 
 Pretrain = Callable[..., Optional[Stopped]]

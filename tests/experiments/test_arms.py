@@ -13,6 +13,7 @@ import time
 import pytest
 
 from albert.base.errors import UserError
+from albert.base.lock import hold_folder
 from experiments import arms, plan, report
 
 EXPERIMENT = {
@@ -103,13 +104,25 @@ def test_table_has_means_the_seen_entities_apart_and_the_comparison(folder):
     assert "| toy, other minus plain | +50.0 |" in table
     results = json.loads((path / "out/results.json").read_text(encoding="utf-8"))
     assert [len(cell["seeds"]) for cell in results["cells"]] == [2, 2]
-    counts = results["cells"][0]["seeds"][0]["counts"]
-    assert counts["all"] == {"correct": 1, "predicted": 2, "gold": 2}
+    result = json.loads((path / "out/toy/plain/seed_1/result.json").read_text())
+    assert result["counts"] == [[1, 1, 1], [0, 1, 1]]  # correct, predicted, gold
     # "丁戊" was predicted, "丁" is in gold; neither is in training.
-    assert counts["unseen"] == {"correct": 0, "predicted": 1, "gold": 1}
+    assert result["unseen"] == [0, 1, 1]
+    wanted = {"f1": 0.5, "precision": 0.5, "recall": 0.5, "f1_seen": 1, "f1_unseen": 0}
+    assert results["cells"][0]["seeds"][0]["scores"] == wanted
     assert results["compare"][0]["mean"] == pytest.approx(0.5)
     for name in ("results.png", "curves.png"):  # one arm has an x
         assert (path / "out" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_that_another_process_is_at_is_left_to_it(folder):
+    _, calls = folder
+    with hold_folder("out/toy/plain/seed_1"):
+        run_all()
+    order = [(c["random_seed"], c["learning_rate"]) for c in calls]
+    assert order == [("1", "0.2"), ("2", "0.1"), ("2", "0.2")]
+    run_all()
+    assert len(calls) == 4
 
 
 def test_models_can_be_left_out(folder):
@@ -143,8 +156,7 @@ def test_folds_are_pooled_and_a_seed_counts_when_all_its_folds_are_there(folder)
     run_all()
     (cell,) = json.loads((path / "out/results.json").read_text())["cells"]
     # Ten sentences of train and two of test, each scored once.
-    assert cell["sentences"] == 12
-    assert cell["seeds"][0]["counts"]["all"]["gold"] == 12
+    assert cell["examples"] == 12
     (path / "out/toy/other/seed_2/fold_1/result.json").unlink()
     experiment = plan.read_experiment("experiment.json")
     assert [c.seeds for c in arms.write_results(experiment, "out")] == [(1,)]

@@ -9,11 +9,8 @@ from albert.tasks import further_pretraining
 from albert.tasks.classification.files import Row, RowFile
 from albert.tasks.classification.task import ClassificationTask
 from albert.tasks.finetuning_config import FineTuningConfig, FineTuningRun
-from albert.tasks.further_pretraining import (
-    FurtherPretraining,
-    make_documents,
-    pretrain_further,
-)
+from albert.tasks.further_pretraining import make_documents, pretrain_further
+from albert.tasks.further_pretraining_config import FurtherPretraining
 from albert.tasks.ner.task import NerTask
 from albert.training.config import ReplicaConfig
 
