@@ -14,7 +14,6 @@ from __future__ import annotations
 from absl import logging
 
 from albert.base import cli
-from albert.serving.prediction_config import FLOAT32
 from albert.serving.service_config import ServiceConfig, read_token
 
 cli.define_flags(ServiceConfig)
@@ -31,11 +30,8 @@ def main(words: list[str]) -> None:
     if token is None and not server.is_loopback(listener):
         logging.warning("Whoever reaches %s may ask; see --token_file", config.host)
     # Slowly: what is above fails soon.
-    from albert.serving.model_session import assume_frozen_weights
     from albert.serving.predictor import Predictor
 
-    if config.precision != FLOAT32:
-        assume_frozen_weights()
     models, terms = {}, config.dictionaries()
     for name, (folder, flag) in config.folders().items():
         models[name] = Predictor(

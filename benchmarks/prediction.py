@@ -33,7 +33,6 @@ from albert.modeling.encoder import (  # noqa: E402
     make_encoder_builder,
 )
 from albert.serving import Predictor  # noqa: E402
-from albert.serving.model_session import assume_frozen_weights  # noqa: E402
 from albert.serving.prediction_config import BFLOAT16, FLOAT32  # noqa: E402
 from albert.tasks.model_folder import save_labels  # noqa: E402
 from albert.tasks.ner.config import NerConfig  # noqa: E402
@@ -133,7 +132,6 @@ def main(_) -> None:
     if FLAGS.threads:
         tf.config.threading.set_intra_op_parallelism_threads(FLAGS.threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    assume_frozen_weights()
     texts = read_texts()
     with tempfile.TemporaryDirectory() as folder:
         write_model(folder)

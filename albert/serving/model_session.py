@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-import os
 from typing import Mapping
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_from_session_graph,
+)
 
 from albert.checkpoints import restoring
 from albert.modeling.encoder import make_encoder_builder
@@ -19,15 +21,8 @@ from albert.training.task import PREDICT
 
 v1 = tf.compat.v1
 
-
-def assume_frozen_weights() -> None:
-    """Tell TensorFlow that no weights change any more in this process.
-
-    oneDNN then lays those of bfloat16 products out once, not at every step. For
-    programs that predict and do nothing else: a training would go on with old weights.
-    To be called before the first session.
-    """
-    os.environ.setdefault("TF_ONEDNN_ASSUME_FROZEN_WEIGHTS", "1")
+# TensorFlow hands a graph over in one message, of at most 2 GiB.
+_MOST_CONSTANTS = 2**31 - 2**26
 
 
 def restore(session: v1.Session, checkpoint: str) -> None:
@@ -40,6 +35,52 @@ def restore(session: v1.Session, checkpoint: str) -> None:
     shapes = {v.op.name: v.shape.as_list() for v in variables}
     sources = restoring.check_complete(shapes, checkpoint)
     restoring.make_saver(sources).restore(session, checkpoint)
+
+
+def _count_bytes() -> int:
+    """Return the size of the variables of the current graph."""
+    return sum(v.shape.num_elements() * v.dtype.size for v in v1.global_variables())
+
+
+def freeze(
+    session: v1.Session,
+    inputs: Mapping[str, tf.Tensor],
+    outputs: Mapping[str, tf.Tensor],
+    config: v1.ConfigProto,
+) -> tuple[v1.Session, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    """Return what computes the same from constants in place of variables.
+
+    oneDNN lays constant weights of bfloat16 products out once, not at every step.
+    TF_ONEDNN_ASSUME_FROZEN_WEIGHTS would do so for variables, of the whole process: a
+    training in it would go on with old weights.
+
+    Args:
+        session: its variables have their values; it is left open.
+        inputs, outputs: of its graph, by any names.
+        config: of the session to make.
+
+    Returns:
+        A session over a graph of its own, with the inputs and outputs in it.
+    """
+    definition = convert_variables_to_constants_from_session_graph(
+        session,
+        session.graph.as_graph_def(),
+        [output.op.name for output in outputs.values()],
+    )
+    kept = {node.name for node in definition.node}
+    with tf.Graph().as_default() as graph:
+        given = {
+            name: v1.placeholder(tensor.dtype, tensor.shape, name)
+            for name, tensor in inputs.items()
+        }
+        found = tf.import_graph_def(
+            definition,
+            {t.name: given[n] for n, t in inputs.items() if t.op.name in kept},
+            [output.name for output in outputs.values()],
+            name="frozen",
+        )
+        frozen = v1.Session(graph=graph, config=config)
+    return frozen, given, dict(zip(outputs, found))
 
 
 class ModelSession:
@@ -73,13 +114,19 @@ class ModelSession:
                 make_encoder_builder(task.encoder), dtype=tf.as_dtype(precision)
             )
             output = task.build(self._inputs, PREDICT, build_encoder)
-            session = v1.Session(graph=graph, config=one_device_config(replicas))
+            config = one_device_config(replicas)
+            session = v1.Session(graph=graph, config=config)
             restore(session, checkpoint)
-            # Parsing the names of fetches takes longer than a small batch does.
-            self._run = session.make_callable(
-                dict(output.predictions), list(self._inputs.values())
-            )
-        graph.finalize()
+            outputs = dict(output.predictions)
+            if precision != FLOAT32 and _count_bytes() <= _MOST_CONSTANTS:
+                variables = session
+                session, self._inputs, outputs = freeze(
+                    variables, self._inputs, outputs, config
+                )
+                variables.close()
+        # Parsing the names of fetches takes longer than a small batch does.
+        self._run = session.make_callable(outputs, list(self._inputs.values()))
+        session.graph.finalize()
         self._session = session
 
     def run(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

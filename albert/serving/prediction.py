@@ -17,9 +17,8 @@ from albert.base import files
 from albert.base.errors import UserError
 from albert.base.progress import hide_progress, show_progress
 from albert.serving.inputs import Fields, Item, count_bytes, read_items
-from albert.serving.model_session import assume_frozen_weights
 from albert.serving.outputs import Totals, Writer, make_writer
-from albert.serving.prediction_config import FLOAT32, PredictionConfig
+from albert.serving.prediction_config import PredictionConfig
 from albert.serving.predictor import Predictor
 from albert.serving.task_predictor import TaskPredictor
 from albert.serving.unfinished import InputHash, Unfinished, open_unfinished
@@ -186,8 +185,6 @@ def predict_files(
         BrokenPipeError: nobody reads standard output any more.
     """
     _check_output(config)
-    if config.precision != FLOAT32:
-        assume_frozen_weights()
     predictor = Predictor(
         config.model_dir,
         config.batch_size,

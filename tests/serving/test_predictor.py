@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import json
+import os
 import random
 import shutil
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from albert.base.errors import UserError
+from albert.serving import model_session
 from albert.serving.predictor import Predictor
 from albert.tasks.ner.entities import read_strict
 from albert.tasks.ner.tag_schemes import find_scheme
@@ -64,6 +66,21 @@ def test_products_in_bfloat16_change_little(predictor, model_dir):
     assert len(same) > 0.9 * len(scores[0])
     differences = [abs(scores[0][key] - scores[1][key]) for key in same]
     assert 0 < max(differences) < 0.1
+
+
+def test_bfloat16_computes_from_constants_what_variables_give(model_dir, monkeypatch):
+    """Which is faster, and says nothing to a training in the same process."""
+    texts = random_texts(20, seed=9)
+    frozen = Predictor(model_dir, precision="bfloat16")
+    monkeypatch.setattr(model_session, "_MOST_CONSTANTS", 0)
+    varied = Predictor(model_dir, precision="bfloat16")
+    kinds = [
+        {op.type for op in model._session._session.graph.get_operations()}
+        for model in (frozen, varied)
+    ]
+    assert "VarHandleOp" in kinds[1] - kinds[0]
+    assert frozen.predict(texts) == varied.predict(texts)
+    assert "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS" not in os.environ
 
 
 def emissions_of(predictor, columns):
