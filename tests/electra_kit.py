@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 
@@ -14,6 +13,7 @@ from albert.tasks.electra.config import ObjectiveConfig
 from albert.tasks.electra.masking import SpecialIds
 from albert.tasks.electra.task import ElectraTask
 from albert.training.config import Schedule, TrainingConfig
+from tests.golden import Recording
 
 v1 = tf.compat.v1
 
@@ -44,13 +44,16 @@ class RecordedDraws:
         return self._features["gumbel_uniform"]
 
 
-class Recorded:
+class Recorded(Recording):
     """One case: its configurations, checkpoint, inputs and outputs."""
 
+    # Building these graphs takes longer than running them.
+    session_config = v1.ConfigProto()
+    session_config.graph_options.rewrite_options.disable_meta_optimizer = True
+
     def __init__(self, folder):
+        super().__init__(folder)
         self.values = json.loads((folder / "config.json").read_text())
-        self.checkpoint = str(folder / "model.ckpt")
-        self.arrays = dict(np.load(folder / "reference.npz"))
         self.hparams = self.values["hparams"]
 
     def encoder_config(self, network: str):
@@ -94,25 +97,6 @@ class Recorded:
         draws = self.group(f"batch{index}/draw/")
         assert set(draws) == set(DRAWS)
         return {**inputs, **draws}
-
-    def group(self, prefix: str) -> dict[str, np.ndarray]:
-        """The arrays below `prefix`, by the rest of their names."""
-        return {
-            name[len(prefix) :]: value
-            for name, value in self.arrays.items()
-            if name.startswith(prefix)
-        }
-
-    @contextlib.contextmanager
-    def session(self, variables=None):
-        """A session with the recorded checkpoint loaded into the default graph."""
-        config = v1.ConfigProto()  # building these graphs takes longer than running
-        config.graph_options.rewrite_options.disable_meta_optimizer = True
-        with v1.Session(config=config) as session:
-            session.run(v1.global_variables_initializer())
-            variables = v1.trainable_variables() if variables is None else variables
-            v1.train.Saver(variables).restore(session, self.checkpoint)
-            yield session
 
 
 def find_case(name: str, request) -> Recorded:

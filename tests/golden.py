@@ -23,18 +23,14 @@ INPUTS = (
 )
 
 
-class Golden:
-    """One recorded layout: config, checkpoint, inputs and outputs."""
+class Recording:
+    """A recorded run: its checkpoint, and its arrays by name."""
+
+    session_config = None  # of `session`
 
     def __init__(self, folder):
-        self.config = load_encoder_config(str(folder / "albert_config.json"))
         self.checkpoint = str(folder / "model.ckpt")
         self.arrays = dict(np.load(folder / "reference.npz"))
-        self.build_encoder = make_encoder_builder(self.config)
-        self.task = PretrainingTask(self.config, 40, 6)
-
-    def batch(self, index: int) -> dict[str, np.ndarray]:
-        return {n: self.arrays[f"batch{index}/input/{n}"] for n in INPUTS}
 
     def group(self, prefix: str) -> dict[str, np.ndarray]:
         """The arrays below `prefix`, by the rest of their names."""
@@ -45,12 +41,30 @@ class Golden:
         }
 
     @contextlib.contextmanager
-    def session(self):
-        """A session with the recorded checkpoint loaded into the default graph."""
-        with v1.Session() as session:
+    def session(self, variables=None):
+        """A session with the recorded checkpoint loaded into the default graph.
+
+        Args:
+            variables: what to load, if not all that is trained.
+        """
+        with v1.Session(config=self.session_config) as session:
             session.run(v1.global_variables_initializer())
-            v1.train.Saver(v1.trainable_variables()).restore(session, self.checkpoint)
+            variables = v1.trainable_variables() if variables is None else variables
+            v1.train.Saver(variables).restore(session, self.checkpoint)
             yield session
+
+
+class Golden(Recording):
+    """One recorded layout: config, checkpoint, inputs and outputs."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.config = load_encoder_config(str(folder / "albert_config.json"))
+        self.build_encoder = make_encoder_builder(self.config)
+        self.task = PretrainingTask(self.config, 40, 6)
+
+    def batch(self, index: int) -> dict[str, np.ndarray]:
+        return {n: self.arrays[f"batch{index}/input/{n}"] for n in INPUTS}
 
 
 def placeholders(batch: dict[str, np.ndarray]) -> dict[str, tf.Tensor]:
