@@ -19,6 +19,8 @@ from tests.conformance.spans import spans
 HEADS = {
     "pretraining": masked_lm(),
     "replaced_tokens": replaced_tokens(),
+    "replaced_untied": replaced_tokens("untied_generator_embeddings"),
+    "replaced_uniform": replaced_tokens("uniform_generator"),
     "labels_crf": labels(head="crf"),
     "labels_softmax": labels(True, head="softmax"),
     "labels_bilstm": labels(True, head="softmax", context="bilstm"),

@@ -26,20 +26,22 @@ def linear(x, values, scope=""):
     return x @ values[f"{scope}output_weights"].T + values[f"{scope}output_bias"]
 
 
-def vocabulary_logits(hidden, values, config, scope, bias):
+def vocabulary_logits(hidden, values, config, scope, bias, embeddings=None):
     """Devlin et al. (2019): a dense layer, its normalisation, the word table.
 
     Args:
         hidden: [..., H].
         scope: of the dense layer.
         bias: the name of the variable.
+        embeddings: the scope of the word table, if not the encoder's.
     """
+    embeddings = embeddings or config.scope
     activation = ACTIVATIONS[config.hidden_act]
     hidden = activation(local.dense(hidden, values, scope))
     hidden = local.layer_norm(hidden, values, scope)
-    table = values[f"{config.scope}/embeddings/word_embeddings"]
+    table = values[f"{embeddings}/embeddings/word_embeddings"]
     if table.shape[1] != hidden.shape[-1]:  # albert_zh goes back through the factors
-        table = table @ values[f"{config.scope}/embeddings/word_embeddings_2"]
+        table = table @ values[f"{embeddings}/embeddings/word_embeddings_2"]
     return hidden @ table.T + values[bias]
 
 

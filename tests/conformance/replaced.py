@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Optional
+
 import numpy as np
 import tensorflow as tf
 from scipy import special
@@ -16,11 +19,16 @@ from tests.modeling import local_reference as local
 
 SHARE = 0.25  # of the tokens that are masked: one of 4, two of 8
 POSITIONS = (1, 2)
+FAVOURED = 7  # the token that noise favours
 IDS = SpecialIds(*(TOKENIZER.vocabulary.ids[t] for t in ("[CLS]", "[SEP]", "[MASK]")))
 
 
 class _Fixed:
-    """Draws the same for each example: all slots are shown as a mask, without noise."""
+    """Draws the same for each example: all slots are shown as a mask, almost no noise.
+
+    -log(-log(0.5)) is 0.37 for all tokens but one, whose 0.6 makes 0.67 of it: enough
+    to be drawn where all logits are alike.
+    """
 
     def __init__(self, features):
         self._count = tf.shape(features["input_ids"])[0]
@@ -32,13 +40,23 @@ class _Fixed:
         return tf.fill([self._count, slots], 0.5)
 
     def gumbel(self, slots, vocab_size):
-        return tf.fill([self._count, slots, vocab_size], 0.5)
+        uniform = tf.constant(_uniform(vocab_size), tf.float32)
+        return tf.tile(uniform, [self._count, slots, 1])
 
 
-def _make_task(config):
-    objective = ObjectiveConfig(mask_prob=SHARE)
+def _uniform(vocab_size):
+    """What is drawn for a slot, [1, 1, V]."""
+    return np.where(np.arange(vocab_size) == FAVOURED, 0.6, 0.5)[None, None]
+
+
+def _make_task(config, **objective):
     return ElectraTask(
-        config, objective, LENGTH, IDS, length_buckets=False, make_draws=_Fixed
+        config,
+        ObjectiveConfig(mask_prob=SHARE, **objective),
+        LENGTH,
+        IDS,
+        length_buckets=False,
+        make_draws=_Fixed,
     )
 
 
@@ -62,20 +80,50 @@ def _write(ids, positions, values):
     return found
 
 
-def _reference(case):
-    """Clark et al. (2020), section 2: masks, a generator's tokens, which are those."""
-    (generator, discriminator), values = case.calls, case.values
+def _shared(case):
+    """The logits of a generator on the discriminator's embeddings, [N, slots, V]."""
+    return _generator_logits(case, case.config.scope)
+
+
+def _untied(case):
+    """Those of a generator with embeddings of its own."""
+    return _generator_logits(case, "generator")
+
+
+def _uniform_generator(case):
+    """All tokens are as likely; there is no generator."""
+    assert not [name for name in case.values if name.startswith("generator")]
+    return np.zeros([EXAMPLES, len(POSITIONS), case.config.vocab_size])
+
+
+def _generator_logits(case, embeddings):
+    scope = "generator_predictions"
+    return vocabulary_logits(
+        case.calls[0].sequence,
+        case.values,
+        case.config,
+        scope,
+        f"{scope}/output_bias",
+        embeddings,
+    )
+
+
+def _reference(case, logits_of):
+    """Clark et al. (2020), section 2: masks, a generator's tokens, which are those.
+
+    Args:
+        logits_of: case -> the generator's logits, [N, slots, V].
+    """
+    discriminator, values = case.calls[-1], case.values
     ids, mask = case.examples["input_ids"], case.examples["input_mask"]
     used = np.clip(np.round(mask.sum(axis=1) * SHARE), 1, len(POSITIONS))
     weights = (np.arange(len(POSITIONS)) < used[:, None]).astype(np.int64)
     positions = weights * POSITIONS
     labels = np.take_along_axis(ids, positions, axis=1) * weights
-    scope = "generator_predictions"
-    logits = vocabulary_logits(
-        generator.sequence, values, case.config, scope, f"{scope}/output_bias"
-    )
+    logits = logits_of(case)
     nll = -np.take_along_axis(log_softmax(logits), labels[..., None], axis=2)[..., 0]
-    sampled = logits.argmax(axis=2)
+    noise = -np.log(-np.log(_uniform(case.config.vocab_size)))
+    sampled = (logits + noise).argmax(axis=2)
     corrupted = _write(ids, positions, sampled)
     is_fake = (corrupted != ids).astype(np.int64)
     scope = "discriminator_predictions"
@@ -90,7 +138,7 @@ def _reference(case):
         "masked_lm_ids": labels,
         "masked_lm_weights": weights,
         "masked_lm_losses": nll,
-        "masked_lm_preds": sampled,
+        "masked_lm_preds": logits.argmax(axis=2),
         "sampled_ids": sampled,
         "corrupted_input_ids": corrupted,
         "is_fake": is_fake,
@@ -106,5 +154,18 @@ def _reference(case):
     )
 
 
-def replaced_tokens() -> Head:
-    return Head(_make_task, _examples, _reference, encoders=("electra",))
+_LOGITS = {
+    "untied_generator_embeddings": _untied,
+    "uniform_generator": _uniform_generator,
+}
+
+
+def replaced_tokens(setting: Optional[str] = None) -> Head:
+    """The head with a setting of the objective that is not the default, if any."""
+    return Head(
+        functools.partial(_make_task, **({setting: True} if setting else {})),
+        _examples,
+        functools.partial(_reference, logits_of=_LOGITS.get(setting, _shared)),
+        encoders=("electra",),
+        variant=setting is not None,
+    )
