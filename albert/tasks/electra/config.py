@@ -84,12 +84,10 @@ class ObjectiveConfig(Settings):
 
     def validate(self) -> None:
         """Check that the networks go together."""
-        if self.generator_layers > 1 or self.generator_hidden_size > 1:
-            name = "layers" if self.generator_layers > 1 else "hidden_size"
-            value = getattr(self, f"generator_{name}")
+        if self.generator_hidden_size > 1:
             raise UserError(
-                f"generator_{name} must be at most 1, a generator as large as its "
-                f"discriminator; got {value:g}"
+                "generator_hidden_size must be at most 1, a generator as wide as its "
+                f"discriminator; got {self.generator_hidden_size:g}"
             )
         if self.uniform_generator and not self.electra_objective:
             raise UserError(

@@ -25,8 +25,8 @@ def make_generator_config(
         untied_embeddings: whether it has embeddings of its own, at its own width.
 
     Raises:
-        UserError: it would be larger than the discriminator, or its heads do not divide
-            its width.
+        UserError: its heads do not divide its width, which the reference refuses, too;
+            or they are more than the discriminator's, which the reference would build.
     """
     hidden = round(discriminator.hidden_size * hidden_fraction)  # half to even
     layers = round(discriminator.num_hidden_layers * layers_fraction)

@@ -43,6 +43,19 @@ def test_sizes_are_the_published_ones(sizes, fraction, hidden, heads):
     assert config.embedding_size == sizes[3]
 
 
+def test_a_generator_may_have_all_heads_of_its_discriminator_and_more_layers():
+    """One for each 64 of its width: 192 has three, one more than is allowed."""
+    few_heads = discriminator(2, 256, 2, 128)
+    config = make_generator_config(few_heads, 0.5, 1.5)
+    assert (config.hidden_size, config.num_attention_heads) == (128, 2)
+    assert config.num_hidden_layers == 3
+    with pytest.raises(UserError, match="with 3 attention heads .* discriminator's 2"):
+        make_generator_config(few_heads, 0.75, 1.0)
+    # Fewer than 64 for each head of the discriminator: they do not reach it.
+    config = make_generator_config(discriminator(2, 32, 8, 32), 1.0, 1.0)
+    assert (config.hidden_size, config.num_attention_heads) == (32, 1)
+
+
 def test_untied_embeddings_have_the_generators_width():
     config = make_generator_config(discriminator(2, 256, 4, 128), 0.25, 1.0, True)
     assert config.embedding_size == config.hidden_size == 64
@@ -65,7 +78,7 @@ def test_a_generator_that_cannot_be_built_is_refused(sizes, fraction, message):
     ("values", "message"),
     [
         ({"generator_hidden_size": 2.0}, "generator_hidden_size must be at most 1"),
-        ({"generator_layers": 1.5}, "generator_layers must be at most 1.*got 1.5"),
+        ({"generator_layers": 0.0}, "generator_layers must be above 0"),
         (
             {"uniform_generator": True, "electra_objective": False},
             "electra_objective=False leaves out",
