@@ -127,5 +127,7 @@ class GoogleAlbertConfig(TransformerConfig):
         if self.num_hidden_groups > self.num_hidden_layers:
             raise UserError(
                 f"num_hidden_groups must be at most num_hidden_layers, got "
-                f"{self.num_hidden_groups} and {self.num_hidden_layers}"
+                f"{self.num_hidden_groups} and {self.num_hidden_layers}; "
+                "configurations of albert_zh's modeling_google_fast.py, which divides "
+                "the feed-forward part into 16 groups, are not supported"
             )
