@@ -17,6 +17,7 @@ import os
 from albert.base import cli
 from albert.tasks.classification.config import ClassifierTuning
 from albert.tasks.classification.task import ClassificationTask
+from albert.tasks.mrc.task import MrcTask
 from albert.tasks.multitask_config import MultiTaskRun
 from albert.tasks.multitask_run import run_multitask
 from albert.tasks.ner.task import NerTask
@@ -27,7 +28,7 @@ cli.define_flags(MultiTaskRun)
 cli.define_flags(ClassifierTuning, leave_out=["num_folds", "encoder_training"])
 cli.define_flags(ReplicaConfig, leave_out=["xla"])
 
-CLASSES = (ClassificationTask, NerTask)
+CLASSES = (ClassificationTask, NerTask, MrcTask)
 
 
 def main(words: list[str]) -> None:

@@ -116,7 +116,8 @@ class HeldOutEvaluation:
         self._logged = tuple(logged)
         self._best = BestCheckpoint(
             output_dir,
-            *metric,
+            metric.name,
+            metric.higher_is_better,
             companions=companions,
             keep=config.keep_best_checkpoints,
         )

@@ -77,8 +77,7 @@ class _Evaluator:
             results.update({f"{member.name}/{k}": v for k, v in found.items()})
             if member.is_drawn:
                 metric = member.task.best_metric
-                sign = 1 if metric.higher_is_better else -1
-                scores.append(sign * found[metric.name])
+                scores.append(metric.gain(found[metric.name]))
                 losses.append(found["loss"])
         means = {SCORE: float(np.mean(scores)), "loss": float(np.mean(losses))}
         return {**results, **means, storage.GLOBAL_STEP: step}

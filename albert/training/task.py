@@ -52,10 +52,24 @@ class TaskOutput(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A metric of `Task.score`, and which of its values is the better."""
+    """A metric of `Task.score`, and which of its values is the better.
+
+    Attributes:
+        name: of the metric.
+        higher_is_better: and so says more for a checkpoint.
+        scale: what its values are shares of: 100 where they are in percent.
+    """
 
     name: str
     higher_is_better: bool
+    scale: float = 1.0
+
+    def gain(self, value: float) -> float:
+        """Return a value so that those of several tasks can be added: more is better.
+
+        Example: 40 of a metric in percent is 0.4, a loss of 2 is -2.
+        """
+        return (value if self.higher_is_better else -value) / self.scale
 
 
 class DataSource(abc.ABC):

@@ -17,6 +17,9 @@ from albert.tasks.classification.files import Row, RowFile
 from albert.tasks.classification.labels import ClassLabels
 from albert.tasks.classification.task import ClassificationTask
 from albert.tasks.linear_schedule import Schedule
+from albert.tasks.mrc.config import MrcConfig
+from albert.tasks.mrc.squad import Answer, Passage, Question, SquadFile
+from albert.tasks.mrc.task import Labels, MrcTask
 from albert.tasks.multitask import (
     DRAWN,
     Member,
@@ -31,7 +34,7 @@ from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
-from albert.training.task import TRAIN
+from albert.training.task import TRAIN, Metric
 
 v1 = tf.compat.v1
 CHARACTERS = "甲乙丙丁"
@@ -144,6 +147,40 @@ def test_the_loss_is_that_of_the_drawn_task_by_its_weight(number, step):
         np.testing.assert_allclose(found, factor * value, atol=1e-7)
         if variable.op.name.startswith(other):
             assert not np.any(found)
+
+
+def test_reading_counts_when_it_is_drawn_and_its_score_is_a_share():
+    """With weights of 0 any of the places that may be the answer's is as likely."""
+    settings = MrcConfig(
+        head="independent", answerable_classifier=False, max_seq_length=12, beam_size=4
+    )
+    task = MrcTask(settings, Labels(False), Tokenizer(VOCABULARY), CONFIG)
+    question = Question("q", "甲", (Answer("丙", 1),), False)
+    source = task.make_source(
+        "train", SquadFile("f", (Passage("乙丙丁", (question,)),)), seed=1
+    )
+    members = [MEMBERS[0], Member("reader", task, Schedule(1, 1))]
+    found = []
+    for number in (0, 1):
+        both = MultiTask(members, CONFIG)
+        with tf.Graph().as_default(), v1.Session() as session:
+            features = {DRAWN: tf.constant([number])}
+            for member, own in zip(members, (make_source(members[0], 4), source)):
+                batch = own.make_batch(np.array([0]))
+                for name in member.task.features(TRAIN):
+                    features[f"{member.name}/{name}"] = tf.constant(batch[name])
+            losses = both.build(features, TRAIN, make_encoder_builder(CONFIG)).losses
+            session.run(v1.global_variables_initializer())
+            for variable in v1.trainable_variables():
+                if variable.op.name.startswith("reader/"):
+                    variable.load(np.zeros(variable.shape), session)
+            term = losses["reader_span_loss"]
+            found.append(session.run(term.total / (term.weight + term.epsilon)))
+    # [CLS], the three of the passage and [SEP].
+    assert found == [0, pytest.approx(np.log(5), abs=1e-5)]
+    assert MrcTask.best_metric.gain(40) == 0.4
+    assert members[0].task.best_metric.gain(0.4) == 0.4
+    assert Metric("loss", higher_is_better=False).gain(2) == -2
 
 
 def test_a_tasks_model_is_written_as_if_it_were_alone(tmp_path):

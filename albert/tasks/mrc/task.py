@@ -80,7 +80,7 @@ class MrcTask(FineTuningTask):
     )
     table_name = "answer_scores"
     logged_metrics = ("eval_average", "eval_em", "eval_f1", "loss")
-    best_metric = Metric("eval_average", higher_is_better=True)
+    best_metric = Metric("eval_average", higher_is_better=True, scale=100.0)
 
     @classmethod
     def read_file(cls, path: str, need_labels: bool, settings: MrcConfig) -> SquadFile:
