@@ -11,10 +11,13 @@ from typing import Protocol
 
 import tensorflow as tf
 
-# The generator of `StatelessRandomUniformV2` by Salmon et al., "Parallel random
+# The generator of TensorFlow's stateless operations by Salmon et al., "Parallel random
 # numbers: as easy as 1, 2, 3" (2011): its n-th four numbers are a function of n, so
 # those of an example are found without drawing those of the examples before it.
 _PHILOX, _AT_ONCE = 1, 4
+# Bits of a number that make a float. XLA has the same integers as TensorFlow's kernels,
+# but makes other floats of them, so these are made here, as the kernels make them.
+_BITS = 23
 _CHOICE, _REPLACE, _GUMBEL = range(3)  # what is drawn
 
 
@@ -51,13 +54,15 @@ def uniform_of_examples(
         seed=tf.constant([seed, purpose], tf.int64)
     )
     first = tf.cast(numbers[0] * groups, tf.uint64)
-    values = tf.raw_ops.StatelessRandomUniformV2(
+    values = tf.raw_ops.StatelessRandomUniformFullIntV2(
         shape=tf.stack([tf.size(numbers), groups * _AT_ONCE]),
         key=key,
         counter=tf.stack([first, tf.zeros([], tf.uint64)]),
         alg=_PHILOX,
+        dtype=tf.int32,
     )
-    return values[:, :size]
+    bits = tf.bitwise.bitwise_and(values[:, :size], 2**_BITS - 1)
+    return tf.cast(bits, tf.float32) * 2.0**-_BITS
 
 
 def choose_positions(candidates: tf.Tensor, choice: tf.Tensor) -> tf.Tensor:

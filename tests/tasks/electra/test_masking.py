@@ -128,6 +128,21 @@ def test_examples_draw_the_same_in_parts_and_other_numbers_each():
     assert abs(large.mean() - 0.5) < 0.004
 
 
+def test_xla_draws_the_same_and_so_does_tensorflow_itself():
+    """XLA's own float operation draws other numbers; the kernel of a CPU the same."""
+    numbers = tf.range(3, dtype=tf.int64) + 5
+    found = uniform_of_examples(7, 2, numbers, 6)
+    compiled = tf.function(uniform_of_examples, jit_compile=True)
+    np.testing.assert_array_equal(compiled(7, 2, numbers, 6), found)
+    key, _ = tf.raw_ops.StatelessRandomGetKeyCounter(seed=tf.constant([7, 2], tf.int64))
+    # Two groups of four numbers an example, of which six are used.
+    counter = tf.constant([5 * 2, 0], tf.uint64)
+    wanted = tf.raw_ops.StatelessRandomUniformV2(
+        shape=[3, 8], key=key, counter=counter, alg=1
+    )
+    np.testing.assert_array_equal(found, wanted[:, :6])
+
+
 def test_tokens_are_sampled_by_their_probability():
     """Of 4,000 draws from (1/2, 1/4, 1/4); the standard error is 0.008 at most."""
     logits = tf.math.log(tf.constant([[[0.5, 0.25, 0.25]]]))
