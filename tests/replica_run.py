@@ -1,6 +1,6 @@
 """Trains a recorded model in a process of its own.
 
-`replica_run.py REPLICAS OUT BATCH [ACCUMULATION [XLA]]`
+`replica_run.py MODEL REPLICAS OUT BATCH [ACCUMULATION [XLA]]`
 
 Logical CPU devices are made once a process, so each number of replicas needs its own.
 """
@@ -9,17 +9,29 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from typing import Callable, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from albert.tasks.electra.source import EXAMPLE_NUMBER
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
-from albert.training.task import DataSource
+from albert.training.task import TRAIN, DataSource, Task
+from tests.electra_kit import Recorded
 from tests.golden import Golden
 
-POSTLN = pathlib.Path(__file__).parent / "testdata/modeling/postln"
+TESTDATA = pathlib.Path(__file__).parent / "testdata"
 STEPS = 10
+
+
+class Model(NamedTuple):
+    """What is trained, and on which examples; all arrays are [examples, ...]."""
+
+    task: Task
+    build_encoder: Callable
+    checkpoint: str
+    examples: dict[str, np.ndarray]
 
 
 def uneven_examples(golden: Golden) -> dict[str, np.ndarray]:
@@ -32,36 +44,75 @@ def uneven_examples(golden: Golden) -> dict[str, np.ndarray]:
     return data
 
 
+def postln() -> Model:
+    """Masked LM and sentence order."""
+    golden = Golden(TESTDATA / "modeling/postln")
+    examples = uneven_examples(golden)
+    return Model(golden.task, golden.build_encoder, golden.checkpoint, examples)
+
+
+def electra() -> Model:
+    """Replaced tokens: what is drawn for an example depends on its number."""
+    case = Recorded(TESTDATA / "electra/pretraining/base")
+    batches = [case.group(f"batch{index}/input/") for index in range(3)]
+    examples = {n: np.concatenate([b[n] for b in batches]) for n in batches[0]}
+    task = case.task(make_draws=None)
+    return Model(task, case.build_encoder(), case.checkpoint, examples)
+
+
+MODELS = {"postln": postln, "electra": electra}
+
+
 class FixedOrder(DataSource):
     """Reads the same examples in the same order, whatever the number of replicas."""
 
-    def __init__(self, golden: Golden):
-        self._examples = uneven_examples(golden)
+    def __init__(self, model: Model):
+        self._examples = model.examples
+        self._is_numbered = EXAMPLE_NUMBER in model.task.features(TRAIN)
+
+    def _finish(self, number, example):
+        """A function, as in the real reader: TensorFlow then fixes its devices."""
+        return {**example, EXAMPLE_NUMBER: number} if self._is_numbered else example
 
     def read(self, mode, batch_size):
         dataset = tf.data.Dataset.from_tensor_slices(self._examples)
-        dataset = dataset.repeat().batch(batch_size, drop_remainder=True)
-        # A function in it, as in the real reader: TensorFlow then fixes its devices.
-        return dataset.map(dict)
+        dataset = dataset.repeat().enumerate().map(self._finish)
+        return dataset.batch(batch_size, drop_remainder=True)
 
 
-def run(
-    num_replicas: int, output_dir: str, batch_size: int, parts: int = 1, xla: int = 0
-) -> None:
-    golden = Golden(POSTLN)
-    config = TrainingConfig(
+def make_config(
+    model: Model, output_dir: str, batch_size: int, **changes
+) -> TrainingConfig:
+    return TrainingConfig(
         output_dir=output_dir,
         learning_rate=0.00176,
         num_train_steps=STEPS,
         num_warmup_steps=2,
         train_batch_size=batch_size,
+        init_checkpoint=model.checkpoint,
+        **changes,
+    )
+
+
+def run(
+    name: str,
+    num_replicas: int,
+    output_dir: str,
+    batch_size: int,
+    parts: int = 1,
+    xla: int = 0,
+) -> None:
+    model = MODELS[name]()
+    config = make_config(
+        model,
+        output_dir,
+        batch_size,
         save_checkpoints_steps=STEPS,
-        init_checkpoint=golden.checkpoint,
         gradient_accumulation_steps=parts,
     )
     replicas = ReplicaConfig(num_cpu_replicas=num_replicas, xla=bool(xla))
-    train(golden.task, FixedOrder(golden), golden.build_encoder, config, replicas)
+    train(model.task, FixedOrder(model), model.build_encoder, config, replicas)
 
 
 if __name__ == "__main__":
-    run(int(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:]))
+    run(sys.argv[1], int(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:]))
