@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import pathlib
 
 import pytest
@@ -13,13 +14,20 @@ MODULES = sorted(LIBRARY.rglob("*.py"))
 NAMES = [path.relative_to(REPO).as_posix() for path in MODULES]
 
 
+@functools.cache
+def nodes_of(path):
+    """Return all nodes of a file's tree, the tree first; read once, by many tests."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+@functools.cache
 def imported_names(path, top_level_only=False):
     """Return the dotted names that a file imports; type-checking ones are left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    tree, *_ = nodes_of(path)
+    nodes = tree.body if top_level_only else nodes_of(path)
     guarded = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
         for inner in ast.walk(node)
     }
@@ -120,6 +128,7 @@ def library_imports(path):
 IMPORTS = {name: library_imports(path) for name, path in zip(NAMES, MODULES)}
 
 
+@functools.cache
 def reached_from(name):
     """Return every module that importing one imports, itself included."""
     seen, waiting = set(), [name]
@@ -159,12 +168,12 @@ def test_a_folder_imports_only_those_of_its_row(folder):
     assert not wrong
 
 
+@functools.cache
 def imported_into(name):
     """Return the names that a module of the library has from another module of it."""
-    tree = ast.parse((REPO / name).read_text(encoding="utf-8"))
     return {
         alias.asname or alias.name
-        for node in ast.walk(tree)
+        for node in nodes_of(REPO / name)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("albert")
         for alias in node.names
     }
@@ -176,9 +185,8 @@ def borrowed_names(path):
     `from albert.training.loop import storage`, and `loop.storage`, would reach a folder
     that the row of the file's own may not hold.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     modules, found = {}, set()
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
             "albert"
         ):
@@ -189,7 +197,7 @@ def borrowed_names(path):
                     modules[alias.asname or alias.name] = module
                 elif source in NAMES and alias.name in imported_into(source):
                     found.add((source, alias.name))
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             source = modules.get(node.value.id)
             if source is not None and node.attr in imported_into(source):
@@ -281,8 +289,7 @@ def test_packages_that_one_file_imports(package, only):
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
 def test_the_library_reads_no_flags_and_prints_nothing(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+    used = {n.id for n in nodes_of(path) if isinstance(n, ast.Name)}
     if path.name != "cli.py":  # which says an error's one line
         assert "FLAGS" not in used
         assert "print" not in used
@@ -290,7 +297,6 @@ def test_the_library_reads_no_flags_and_prints_nothing(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
 def test_no_module_touches_global_random_state(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    calls = {ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
+    calls = {ast.unparse(n.func) for n in nodes_of(path) if isinstance(n, ast.Call)}
     drawn = {c for c in calls if c.startswith(("random.", "np.random."))}
     assert drawn <= {"random.Random", "np.random.default_rng"}
