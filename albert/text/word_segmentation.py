@@ -85,7 +85,13 @@ def load_segmenter(name: str, user_words: Sequence[UserWord] = ()) -> Cut:
     Raises:
         UserError: the package is not installed, or is too old to take words.
     """
-    return _LOADERS[name](user_words)
+    return _LOADERS[name](user_words) if user_words else _load_as_it_comes(name)
+
+
+@functools.cache
+def _load_as_it_comes(name: str) -> Cut:
+    """Return a segmenter without added words; nothing changes it, so one is enough."""
+    return _LOADERS[name](())
 
 
 def mark_by_word_set(words: Sequence[Word], cut: Cut) -> list[bool]:

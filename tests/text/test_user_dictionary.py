@@ -7,6 +7,7 @@ import pytest
 from albert.base.errors import UserError
 from albert.pretraining_data.config import ExecutionConfig, PretrainingDataConfig
 from albert.pretraining_data.execution import runner
+from albert.text import word_segmentation
 from albert.text.user_dictionary import UserWord, parse_line, read_user_dictionary
 from albert.text.word_segmentation import has_chinese, load_segmenter
 from tests.pretraining_cases import read_records
@@ -154,6 +155,8 @@ def test_a_segmenter_too_old_for_words_says_so(monkeypatch):
             return [text]
 
     monkeypatch.setattr(rjieba, "Jieba", Old)
+    load_old = word_segmentation._LOADERS["rjieba"]
+    monkeypatch.setattr(word_segmentation, "_load_as_it_comes", lambda _: load_old(()))
     assert load_segmenter("rjieba")("甲") == ["甲"]
     with pytest.raises(UserError, match="pip install --upgrade rjieba"):
         load_segmenter("rjieba", [UserWord("甲乙")])

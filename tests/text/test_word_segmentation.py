@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from albert.base.errors import UserError
+from albert.text import word_segmentation
+from albert.text.user_dictionary import UserWord
 from albert.text.vocabulary import CONTINUATION
 from albert.text.word_segmentation import (
     has_chinese,
@@ -148,12 +150,30 @@ def test_segmenters_agree_on_chinese_words(testdata):
         assert "".join(rjieba(line)) == line
 
 
+@pytest.fixture
+def _none_is_loaded():
+    word_segmentation._load_as_it_comes.cache_clear()
+    yield
+    word_segmentation._load_as_it_comes.cache_clear()
+
+
+def test_a_segmenter_is_loaded_once_and_added_words_stay_out_of_it():
+    cut = load_segmenter("jieba")
+    assert load_segmenter("jieba") is cut
+    text = "卷积神经网络优于旧法"
+    before = cut(text)
+    assert "神经网络优于" in load_segmenter("jieba", [UserWord("神经网络优于")])(text)
+    assert cut(text) == before == load_segmenter("jieba")(text)
+
+
+@pytest.mark.usefixtures("_none_is_loaded")
 def test_a_missing_segmenter_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "rjieba", None)
     with pytest.raises(UserError, match=r"rjieba.*pip install -e '.\[rjieba\]'"):
         load_segmenter("rjieba")
 
 
+@pytest.mark.usefixtures("_none_is_loaded")
 def test_loading_jieba_says_nothing(capfd):
     load_segmenter("jieba")(" 模型 ")
     captured = capfd.readouterr()
