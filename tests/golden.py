@@ -67,6 +67,12 @@ class Golden(Recording):
         return {n: self.arrays[f"batch{index}/input/{n}"] for n in INPUTS}
 
 
+def load_values(session, pairs) -> None:
+    """Give variables values, pairs of both, in one run; `load` takes one for each."""
+    feed = {variable.initializer.inputs[1]: value for variable, value in pairs}
+    session.run([variable.initializer for variable, _ in pairs], feed)
+
+
 def placeholders(batch: dict[str, np.ndarray]) -> dict[str, tf.Tensor]:
     """Placeholders of a batch's types and shapes."""
     return {

@@ -12,6 +12,7 @@ from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import make_encoder_builder
 from albert.modeling.published_config import BertConfig, GoogleAlbertConfig
 from albert.text.vocabulary import SPECIAL_TOKENS
+from tests.golden import load_values
 
 v1 = tf.compat.v1
 
@@ -80,8 +81,8 @@ def run(config, variables, labels=0):
     """Return the outputs of a model with these variables, by name."""
     with tf.Graph().as_default(), v1.Session() as session:
         outputs = build(config, labels)
-        for variable in v1.trainable_variables():
-            variable.load(variables[variable.op.name], session)
+        trained = v1.trainable_variables()
+        load_values(session, [(v, variables[v.op.name]) for v in trained])
         return session.run(outputs)
 
 

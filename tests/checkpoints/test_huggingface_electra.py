@@ -25,6 +25,7 @@ from tests.checkpoints.foreign_kit import (
     run_theirs,
     write_model,
 )
+from tests.golden import load_values
 
 v1 = tf.compat.v1
 
@@ -100,8 +101,8 @@ def encode(config, variables):
     """What our encoder says, [B, T, H], of the variables under electra/."""
     with tf.Graph().as_default(), v1.Session() as session:
         sequence = build_encoder(config)
-        for variable in v1.trainable_variables():
-            variable.load(variables[variable.op.name], session)
+        trained = v1.trainable_variables()
+        load_values(session, [(v, variables[v.op.name]) for v in trained])
         return session.run(sequence)
 
 

@@ -18,7 +18,7 @@ from albert.modeling.encoder import make_encoder_builder
 from tests.conformance.kit import make_tokens, small_config
 from tests.conftest import TESTDATA
 from tests.electra_kit import Recorded
-from tests.golden import Golden, placeholders
+from tests.golden import Golden, load_values, placeholders
 from tests.modeling import local_reference, transformer_reference
 
 v1 = tf.compat.v1
@@ -135,12 +135,10 @@ def load_random_values(session: v1.Session, seed: int = 7) -> dict[str, np.ndarr
     Neither zeros nor ones, so that no variable can be left out unseen.
     """
     rng = np.random.default_rng(seed)
-    values = {}
-    for variable in restoring.model_variables():
-        value = rng.normal(0.1, 0.4, variable.shape).astype(np.float32)
-        variable.load(value, session)
-        values[variable.op.name] = value.astype(np.float64)
-    return values
+    variables = restoring.model_variables()
+    values = [rng.normal(0.1, 0.4, v.shape).astype(np.float32) for v in variables]
+    load_values(session, list(zip(variables, values)))
+    return {v.op.name: x.astype(np.float64) for v, x in zip(variables, values)}
 
 
 def _local(architecture: str, **changes: Any) -> Callable[[], Iterator[Compared]]:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from albert.modeling.context import CONTEXTS, add_context
 from albert.tasks.ner.config import CONTEXT_KINDS
+from tests.golden import load_values
 from tests.modeling import local_reference
 
 v1 = tf.compat.v1
@@ -29,9 +30,9 @@ def run(kind, *sequences):
                 inputs = (tf.constant(sequence), tf.constant(MASK))
                 outputs.append(add_context(kind, *inputs, 0.3, False))
         rng = np.random.RandomState(4)
-        for variable in v1.trainable_variables():
-            value = rng.normal(0.1, 0.4, variable.shape).astype(np.float32)
-            variable.load(value, session)
+        trained = v1.trainable_variables()
+        values = [rng.normal(0.1, 0.4, v.shape).astype(np.float32) for v in trained]
+        load_values(session, list(zip(trained, values)))
         variables = {v.op.name: v for v in v1.trainable_variables()}
         assert all(name.startswith("context/") for name in variables)
         return session.run([outputs, variables])

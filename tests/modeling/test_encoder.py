@@ -17,7 +17,7 @@ from albert.modeling import heads, layers
 from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import load_encoder_config, make_encoder_builder
 from albert.training.task import EVAL
-from tests.golden import Golden, placeholders, relative_error
+from tests.golden import Golden, load_values, placeholders, relative_error
 
 v1 = tf.compat.v1
 LAYOUTS = ("postln", "preln")  # of albert_zh
@@ -158,10 +158,12 @@ def test_unshared_layers_with_equal_values_give_the_recorded_output(
         )
         session.run(v1.global_variables_initializer())
         recorded = tf.train.load_checkpoint(golden.checkpoint)
+        pairs = []
         for variable in v1.trainable_variables():
             name = re.sub(r"/layer_\d+/", "/layer_shared/", variable.op.name)
             if not name.startswith("bert/encoder/output/"):  # starts at 1 and 0
-                variable.load(recorded.get_tensor(name), session)
+                pairs.append((variable, recorded.get_tensor(name)))
+        load_values(session, pairs)
         feed = {inputs[name]: value for name, value in golden.batch(0).items()}
         found = session.run(encoded.sequence, feed)
     wanted = golden.arrays["batch0/output/sequence_output"]

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from albert.base.errors import UserError
 from albert.modeling.encoder import make_encoder_builder, parse_encoder_config
+from tests.golden import load_values
 
 v1 = tf.compat.v1
 
@@ -61,10 +62,10 @@ class Built:
             self.output = self.build(*inputs)
             self.session = v1.Session()
             rng = np.random.RandomState(7)
-            for variable in v1.trainable_variables():
-                # Neither zeros nor ones, so that no variable can be left out unseen.
-                value = rng.normal(0.1, 0.4, variable.shape)
-                variable.load(value.astype(np.float32), self.session)
+            # Neither zeros nor ones, so that no variable can be left out unseen.
+            trained = v1.trainable_variables()
+            values = [rng.normal(0.1, 0.4, v.shape).astype(np.float32) for v in trained]
+            load_values(self.session, list(zip(trained, values)))
             names = [v.op.name for v in v1.trainable_variables()]
             values = self.session.run(v1.trainable_variables())
             self.values = {

@@ -13,7 +13,7 @@ from albert.modeling import heads, layers
 from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import load_encoder_config, make_encoder_builder
 from albert.modeling.published_config import BertConfig, GoogleAlbertConfig
-from tests.golden import Golden, relative_error
+from tests.golden import Golden, load_values, relative_error
 
 v1 = tf.compat.v1
 
@@ -117,8 +117,8 @@ def _outputs(config, values, ids):
         encoded = make_encoder_builder(config)(ids, mask, ids % 2)
         hidden = tf.reshape(encoded.sequence, [-1, config.hidden_size])
         logits = heads.masked_lm_logits(hidden, encoded.token_decoder, config)
-        for variable in v1.trainable_variables():
-            variable.load(values[variable.op.name], session)
+        trained = v1.trainable_variables()
+        load_values(session, [(v, values[v.op.name]) for v in trained])
         return session.run((encoded.sequence, encoded.pooled, logits))
 
 

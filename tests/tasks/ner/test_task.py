@@ -19,6 +19,7 @@ from albert.tasks.ner.task import NerTask
 from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from albert.training.task import EVAL, PREDICT, TRAIN
+from tests.golden import load_values
 
 v1 = tf.compat.v1
 
@@ -71,11 +72,11 @@ def _run(pair, mode, encoder=_blind_encoder, batch_size=3, batches=None):
         output = task.build(iterator.get_next(), mode, encoder)
         losses = {name: term[:2] for name, term in output.losses.items()}
         rng = np.random.default_rng(3)
-        for variable in v1.trainable_variables():
-            session.run(variable.initializer)
-            value = rng.normal(size=variable.shape.as_list())
-            if encoder is _blind_encoder:
-                variable.load(value, session)
+        trained = v1.trainable_variables()
+        session.run([variable.initializer for variable in trained])
+        values = [rng.normal(size=variable.shape.as_list()) for variable in trained]
+        if encoder is _blind_encoder:
+            load_values(session, list(zip(trained, values)))
         session.run(iterator.initializer)
         results = []
         while batches is None or len(results) < batches:
