@@ -6,6 +6,10 @@ What they are forked from, `python -m tests.forked SOCKET`, is started once by e
 process of tests. What is read when Python or TensorFlow starts (PYTHONIOENCODING,
 TF_CPP_MIN_LOG_LEVEL) is as it was there: tests of such things, and of each script
 once, start a process of their own.
+
+Graphs run as they were built: on ten steps of a small model TensorFlow takes a quarter
+of a run's time to rewrite them. A process with OPTIMIZED in its environment has them
+rewritten, as users have, and so has one that is not forked.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ import sys
 REPO = pathlib.Path(__file__).resolve().parent.parent
 # The imports that are made before.
 _PREPARED = ("albert.tasks.finetuning", "albert.tasks.ner.task", "albert.serving")
+OPTIMIZED = "TESTS_OPTIMIZE_GRAPHS"
 
 
 class _Server:
@@ -141,6 +146,20 @@ def run(command, *, input=None, capture_output=False, timeout=None, check=False,
 # --- The process that is forked --------------------------------------------------
 
 
+def run_graphs_as_built() -> None:
+    """Have the sessions of training and evaluation leave graphs as they are."""
+    from albert.training import replicas
+
+    configure = replicas._session_config
+
+    def configure_plainly(*devices):
+        config = configure(*devices)
+        config.graph_options.rewrite_options.disable_meta_optimizer = True
+        return config
+
+    replicas._session_config = configure_plainly
+
+
 def _become(request, files) -> None:
     """Become the process that is asked for; ends as its script does."""
     for own, file in enumerate(files):
@@ -158,6 +177,8 @@ def _become(request, files) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(request["env"])
+    if OPTIMIZED not in request["env"]:
+        run_graphs_as_built()
     os.chdir(request["cwd"])
     script, *arguments = request["command"]
     if script == "-c":

@@ -3,7 +3,8 @@
 Each encoder trains in FOLDER/whole/ARCHITECTURE for 4 steps on one replica; then, in
 FOLDER/resumed/ARCHITECTURE, from its step 2 on with two, as another process goes on.
 Logical CPU devices are made once a process, so both are processes of their own; they
-are forked from this one, which has imported TensorFlow.
+are forked from this one, which has imported TensorFlow. Graphs run as they were built,
+as in `tests.forked`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from albert.training.replicas import set_up_devices
 from albert.training.task import TRAIN, Task, TaskOutput
 from tests.conformance.heads import HEADS
 from tests.conformance.kit import FixedExamples, make_examples, small_config
+from tests.forked import run_graphs_as_built
 
 v1 = tf.compat.v1
 
@@ -139,6 +141,7 @@ def in_a_fork(function, *arguments) -> None:
 
 
 def main(folder: str) -> None:
+    run_graphs_as_built()
     whole, resumed = pathlib.Path(folder, "whole"), pathlib.Path(folder, "resumed")
     in_a_fork(train_all, str(whole), 1)
     for architecture in ARCHITECTURES:

@@ -37,7 +37,7 @@ def read_newest(folder):
 
 
 def test_ten_kills_lose_no_more_than_the_interval_and_change_nothing(runner, tmp_path):
-    flags = kit.make_flags(tmp_path, num_train_steps=400)
+    flags = kit.make_flags(tmp_path, num_train_steps=300)
     rng = random.Random(5)
     kills = 0
     start = None
@@ -57,18 +57,18 @@ def test_ten_kills_lose_no_more_than_the_interval_and_change_nothing(runner, tmp
         assert saved == start or saved % INTERVAL == 0
         assert all(np.isfinite(value).all() for value in values.values())
         start = saved
-    assert 0 < start < 400
+    assert 0 < start < 300
     done = runner.run(flags)
     assert done.status == 0, done.output
     step, survived = read_newest(tmp_path / "model")
-    assert step == 400
+    assert step == 300
 
     whole = tmp_path / "whole"
     whole.mkdir()
-    flags = kit.make_flags(tmp_path, num_train_steps=400, output_dir=whole)
+    flags = kit.make_flags(tmp_path, num_train_steps=300, output_dir=whole)
     assert runner.run(flags).status == 0
     step, wanted = read_newest(whole)
-    assert step == 400
+    assert step == 300
     assert set(survived) == set(wanted)
     for name, value in wanted.items():
         if KEY_BIAS not in name:

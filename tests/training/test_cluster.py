@@ -34,6 +34,7 @@ class Machine:
         flags = make_flags(folder, **changes)
         environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
         environment["TF_CONFIG"] = tf_config(task, index, **cluster)
+        environment[forked.OPTIMIZED] = "1"  # TensorFlow joins the sums of gradients
         with open(self._log, "w") as log:
             self._process = popen(
                 [sys.executable, "run_pretraining.py", *flags],

@@ -117,6 +117,7 @@ def test_two_machines_end_with_the_weights_of_one(repo, tmp_path, request, model
     one_replica = request.getfixturevalue(ONE_REPLICA[model])
     ports, script = free_ports(2), "tests.worker_run"
     environment = {k: v for k, v in os.environ.items() if k.lower() != "http_proxy"}
+    environment[forked.OPTIMIZED] = "1"  # TensorFlow joins the sums of gradients
     workers = [
         forked.Popen(
             [sys.executable, "-m", script, model, str(index), tmp_path, *ports],
