@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import glob
 import os
+import types
 from typing import Any, Mapping, Optional
 
 from absl import logging
@@ -38,6 +39,7 @@ from albert.text.vocabulary import (
 CONFIG_FILE = "albert_config.json"
 CONFIG_PATTERN = "albert_config*.json"  # published ones are albert_config_tiny.json
 VOCABULARY_FILE = "vocab.txt"
+TRAINED_WITH = "trained_with"
 COMPANIONS = (METADATA_FILE, CONFIG_FILE, VOCABULARY_FILE)
 
 
@@ -169,6 +171,11 @@ def _read_metadata(folder: str) -> Optional[dict[str, Any]]:
     return metadata
 
 
+def read_training_flags(checkpoint: str) -> Mapping[str, Any]:
+    """Return the flags that a checkpoint's folder keeps; earlier versions kept none."""
+    return (_read_metadata(os.path.dirname(checkpoint)) or {}).get(TRAINED_WITH, {})
+
+
 # Values that may change between runs of one model.
 _FREE_VALUES = (
     "hidden_dropout_prob",
@@ -251,6 +258,7 @@ def prepare(
     vocabulary: Optional[VocabularyId] = None,
     vocabulary_file: Optional[str] = None,
     flag: str = "output_dir",
+    trained_with: Mapping[str, Any] = types.MappingProxyType({}),
 ) -> None:
     """Make a model directory, or check that an existing one is of the same model.
 
@@ -261,6 +269,7 @@ def prepare(
     Args:
         vocabulary: names the vocabulary, None where nothing names it.
         vocabulary_file: a file to copy, which must be that vocabulary.
+        trained_with: flags that evaluation asks for, see `read_training_flags`.
 
     Raises:
         UserError: the folder cannot be made or written, or holds another model.
@@ -281,10 +290,10 @@ def prepare(
         "config": config.to_dict(),
         "vocabulary": named,
         TRAINING_ID: begin_or_continue(output_dir),
+        **({TRAINED_WITH: dict(trained_with)} if trained_with else {}),
     }
     files.write_json(os.path.join(output_dir, METADATA_FILE), metadata)
     if named is None:
-        logging.warning(
-            "Nothing names the vocabulary of these records; %s cannot guard it",
-            os.path.join(output_dir, METADATA_FILE),
-        )
+        path = os.path.join(output_dir, METADATA_FILE)
+        message = "Nothing names the vocabulary of these records; %s cannot guard it"
+        logging.warning(message, path)

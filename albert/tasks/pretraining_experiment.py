@@ -58,7 +58,13 @@ def _prepare_training(run: Run, scratch: Optional[str]) -> Optional[Start]:
     start = run.find_start(scratch)
     if cluster is None or cluster.is_chief:
         vocabulary_file = find_vocabulary_file(run.files.vocab_file, run.vocabulary)
-        guard.prepare(output_dir, run.model, run.vocabulary, vocabulary_file)
+        guard.prepare(
+            output_dir,
+            run.model,
+            run.vocabulary,
+            vocabulary_file,
+            trained_with=run.trained_with,
+        )
     if run.replicas.num_machines > 1 and not has_ended(run.training):
         names = run.files.train_files
         sizes = {os.path.basename(name): os.path.getsize(name) for name in names}
@@ -140,6 +146,7 @@ def _evaluate(run: Run) -> None:
         "eval_checkpoint" if files.eval_checkpoint else "output_dir",
     )
     guard.check_pair(run.model, run.vocabulary, checkpoint)
+    run.warn_of_labels(checkpoint)
     guard.make_output_dir(output_dir)
     max_batches = run.config.max_eval_steps
     if not files.eval_files:

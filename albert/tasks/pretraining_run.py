@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Mapping, Optional
+from typing import Any, Mapping, Optional
 
 from albert.checkpoints import guard
 from albert.checkpoints.initial import resolve_init
@@ -68,6 +68,15 @@ class Run:
         """
         del scratch
         return check_start(self.task, self.build_encoder, self.training, self.replicas)
+
+    @property
+    def trained_with(self) -> Mapping[str, Any]:
+        """The flags to keep with the model, for those who evaluate it."""
+        return {}
+
+    def warn_of_labels(self, checkpoint: str) -> None:
+        """Say so where a checkpoint was trained for other labels than are scored."""
+        del checkpoint
 
     def explain(
         self, results: Mapping[str, float], max_records: Optional[int]

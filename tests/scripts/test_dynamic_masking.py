@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import numpy as np
@@ -43,17 +44,17 @@ def read_model(folder, step):
 
 
 def test_resumed_run_trains_on_the_masks_of_an_undisturbed_one(tmp_path):
-    for output, steps in (("whole", 6), ("parts", 6)):
-        done = run(tmp_path, output, steps)
-        assert done.returncode == 0, done.stderr
-        if output == "parts":  # as if it had been killed after step 3
-            newest = tmp_path / output / "checkpoint"
-            newest.write_text('model_checkpoint_path: "model.ckpt-3"\n')
-            for path in (tmp_path / output).glob("model.ckpt-6*"):
-                path.unlink()
-            done = run(tmp_path, output, steps)
-            assert done.returncode == 0, done.stderr
-            assert "Training resumes from step 3" in done.stderr
+    done = run(tmp_path, "whole", 6)
+    assert done.returncode == 0, done.stderr
+    # As if it had been killed after step 3.
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    newest = tmp_path / "parts/checkpoint"
+    newest.write_text('model_checkpoint_path: "model.ckpt-3"\n')
+    for path in (tmp_path / "parts").glob("model.ckpt-6*"):
+        path.unlink()
+    done = run(tmp_path, "parts", 6)
+    assert done.returncode == 0, done.stderr
+    assert "Training resumes from step 3" in done.stderr
     whole, parts = (read_model(tmp_path / name, 6) for name in ("whole", "parts"))
     for name, value in whole.items():
         np.testing.assert_allclose(parts[name], value, rtol=1e-4, atol=1e-6)
@@ -61,6 +62,12 @@ def test_resumed_run_trains_on_the_masks_of_an_undisturbed_one(tmp_path):
     assert other.returncode == 0, other.stderr
     words = "bert/embeddings/word_embeddings"
     assert (read_model(tmp_path / "kept", 6)[words] != whole[words]).any()
+    evaluation = {"do_train": False, "do_eval": True, "max_eval_steps": 1}
+    for name, warned in (("whole", 1), ("kept", 0)):
+        done = run(tmp_path, name, 6, dynamic_masking=False, **evaluation)
+        assert done.returncode == 0, done.stderr
+        found = "was trained with --dynamic_masking=True and is scored with False"
+        assert done.stderr.count(found) == warned
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Mapping, Optional, Sequence
+from typing import Any, Mapping, Optional, Sequence
 
 import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
+from albert.checkpoints import guard
 from albert.evaluation.config import HeldOutConfig
 from albert.modeling.encoder import load_encoder_config, make_encoder_builder
 from albert.records.damage import Readable
@@ -80,6 +81,26 @@ class PretrainingRun(Run):
         )
         training = dataclasses.replace(self.training, init_checkpoint=prefix)
         return check_start(*parts, training, self.replicas)
+
+    @property
+    def trained_with(self) -> Mapping[str, Any]:
+        """See `Run.trained_with`."""
+        return {"dynamic_masking": self.config.dynamic_masking}
+
+    def warn_of_labels(self, checkpoint: str) -> None:
+        """See `Run.warn_of_labels`; where records have plain labels, all agree."""
+        given = self.config.dynamic_masking
+        trained = guard.read_training_flags(checkpoint).get("dynamic_masking", given)
+        names = self.files.eval_files or self.files.train_files
+        if trained != given and not all(map(labels_are_plain, names)):
+            logging.warning(
+                "%s was trained with --dynamic_masking=%s and is scored with %s: in "
+                "words one has labels as ##X where the other has X, so the scores say "
+                "little",
+                checkpoint,
+                trained,
+                given,
+            )
 
     def explain(
         self, results: Mapping[str, float], max_records: Optional[int]

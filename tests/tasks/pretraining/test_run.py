@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tempfile
 import types
 
 import pytest
 
+from albert.checkpoints import guard
+from albert.modeling.config import AlbertConfig
 from albert.tasks import pretraining_experiment as experiment
 from albert.tasks import pretraining_run
 from albert.tasks.pretraining import run
 from albert.tasks.pretraining.config import PretrainingConfig, PretrainingFiles
 from albert.training.config import ReplicaConfig, TrainingConfig
+
+CONFIG = AlbertConfig(vocab_size=6, hidden_size=8, num_attention_heads=2)
 
 
 class Enough(Exception):
@@ -75,6 +80,7 @@ def test_results_are_written_before_baselines_are_counted(monkeypatch, tmp_path)
         training=types.SimpleNamespace(output_dir=str(tmp_path)),
         model=types.SimpleNamespace(vocab_size=30),
         vocabulary=None,
+        warn_of_labels=lambda checkpoint: None,
         make_evaluator=lambda max_batches: evaluator,
         explain=count,
     )
@@ -82,3 +88,37 @@ def test_results_are_written_before_baselines_are_counted(monkeypatch, tmp_path)
     monkeypatch.setattr(experiment.guard, "check_pair", lambda *_: None)
     with pytest.raises(Enough):
         experiment._evaluate(settings)
+
+
+@pytest.mark.parametrize(
+    ("trained", "given", "continuation_labels", "warned"),
+    [
+        (True, False, True, True),
+        (True, False, None, True),  # nothing says which labels the records have
+        (False, True, True, True),
+        (True, False, False, False),  # plain labels either way
+        (True, True, True, False),
+        (None, False, True, False),  # of an earlier version
+    ],
+)
+def test_other_labels_than_those_trained_for_are_warned_of(
+    monkeypatch, tmp_path, trained, given, continuation_labels, warned
+):
+    settings = types.SimpleNamespace(
+        config=PretrainingConfig(do_eval=True, dynamic_masking=given),
+        files=types.SimpleNamespace(eval_files=(str(tmp_path / "a"),)),
+    )
+    (tmp_path / "a").touch()
+    if continuation_labels is not None:
+        parameters = {"continuation_labels": continuation_labels}
+        metadata = {"parameters": parameters}
+        (tmp_path / "a.json").write_text(json.dumps(metadata))
+    flags = {} if trained is None else {"dynamic_masking": trained}
+    guard.prepare(str(tmp_path / "model"), CONFIG, trained_with=flags)
+    warnings = []
+    monkeypatch.setattr(run.logging, "warning", lambda *words: warnings.append(words))
+    checkpoint = str(tmp_path / "model/model.ckpt-5")
+    run.PretrainingRun.warn_of_labels(settings, checkpoint)
+    assert len(warnings) == warned
+    if warned:
+        assert warnings[0][1:] == (checkpoint, trained, given)
