@@ -35,6 +35,10 @@ LONGEST = (
     "tests/scripts/test_run_pretraining.py",
     "tests/serving/test_service.py",
     "tests/training/test_step.py",
+    "tests/scripts/test_damaged_records.py",
+    "tests/scripts/test_run_electra_pretraining.py",
+    "tests/scripts/test_run_classifier.py",
+    "tests/scripts/test_dynamic_masking.py",
 )
 
 

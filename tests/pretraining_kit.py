@@ -14,11 +14,13 @@ import time
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from albert.records import features as records
 from albert.records import tfrecord
 from tests import forked
 
+INTERVAL = 20  # steps between checkpoints
 LENGTH, MASKED, VOCABULARY_SIZE = 16, 2, 40
 SPEC = records.feature_spec(LENGTH, MASKED)
 CONFIG = {
@@ -88,13 +90,25 @@ def make_flags(folder: pathlib.Path, **changes) -> list[str]:
         "num_warmup_steps": 10,
         "learning_rate": 0.01,
         "train_batch_size": 8,
-        "save_checkpoints_steps": 20,
+        "save_checkpoints_steps": INTERVAL,
         "log_every_steps": 1,
         "num_gpus": 0,
         "shuffle_buffer": 100,
         **changes,
     }
     return [f"--{name}={value}" for name, value in flags.items() if value is not None]
+
+
+def read_newest(folder):
+    """Return the step and all values of the newest checkpoint."""
+    newest = tf.train.latest_checkpoint(str(folder))
+    if newest is None:
+        return None, {}
+    reader = tf.train.load_checkpoint(newest)
+    values = {
+        name: reader.get_tensor(name) for name in reader.get_variable_to_dtype_map()
+    }
+    return int(values["global_step"]), values
 
 
 class Done(NamedTuple):

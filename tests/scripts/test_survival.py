@@ -12,28 +12,13 @@ import time
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from albert.records import tfrecord
 from tests import pretraining_kit as kit
 
 pytestmark = pytest.mark.slow
 
-INTERVAL = 20
 # Its gradient is rounding alone, which LAMB scales up (see training/test_replicas.py).
 KEY_BIAS = "attention/self/key/bias"
-
-
-def read_newest(folder):
-    """Return the step and all values of the newest checkpoint."""
-    newest = tf.train.latest_checkpoint(str(folder))
-    if newest is None:
-        return None, {}
-    reader = tf.train.load_checkpoint(newest)
-    values = {
-        name: reader.get_tensor(name) for name in reader.get_variable_to_dtype_map()
-    }
-    return int(values["global_step"]), values
 
 
 def test_ten_kills_lose_no_more_than_the_interval_and_change_nothing(runner, tmp_path):
@@ -48,26 +33,26 @@ def test_ten_kills_lose_no_more_than_the_interval_and_change_nothing(runner, tmp
         done = runner.run(flags, "SIGKILL", after_steps, delay)
         assert done.status == -9, done.output
         kills += 1
-        saved, values = read_newest(tmp_path / "model")
+        saved, values = kit.read_newest(tmp_path / "model")
         if done.steps:
             # The first step of all comes after the checkpoint of step 0.
             assert done.steps[0] == (start or 0) + 1
             # A step is logged after its checkpoint is written.
-            assert -1 <= done.steps[-1] - saved <= INTERVAL
-        assert saved == start or saved % INTERVAL == 0
+            assert -1 <= done.steps[-1] - saved <= kit.INTERVAL
+        assert saved == start or saved % kit.INTERVAL == 0
         assert all(np.isfinite(value).all() for value in values.values())
         start = saved
     assert 0 < start < 300
     done = runner.run(flags)
     assert done.status == 0, done.output
-    step, survived = read_newest(tmp_path / "model")
+    step, survived = kit.read_newest(tmp_path / "model")
     assert step == 300
 
     whole = tmp_path / "whole"
     whole.mkdir()
     flags = kit.make_flags(tmp_path, num_train_steps=300, output_dir=whole)
     assert runner.run(flags).status == 0
-    step, wanted = read_newest(whole)
+    step, wanted = kit.read_newest(whole)
     assert step == 300
     assert set(survived) == set(wanted)
     for name, value in wanted.items():
@@ -88,7 +73,7 @@ def test_a_signal_saves_a_checkpoint_and_gives_the_command_that_resumes(
     step = done.steps[-1]
     assert step < 5000
     assert f"Stopped by {name} at step {step} of 5000" in done.output
-    assert read_newest(tmp_path / "model")[0] == step
+    assert kit.read_newest(tmp_path / "model")[0] == step
     command = re.search("To go on: python3 (.*)", done.output).group(1)
     resumed = shlex.split(command)
     assert resumed == ["run_pretraining.py", *flags]
@@ -216,12 +201,12 @@ def test_files_that_cannot_grow_are_one_line(
     wanted = rf"training stopped at step \d+: {tmp_path}/model/{file}: File too large; "
     assert re.search(wanted + "the last good checkpoint is", error)
     assert "Traceback" not in done.output
-    saved, values = read_newest(tmp_path / "model")
-    assert saved % INTERVAL == 0
+    saved, values = kit.read_newest(tmp_path / "model")
+    assert saved % kit.INTERVAL == 0
     assert values
     end = saved + 20
     assert runner.run([*flags, f"--num_train_steps={end}"]).status == 0
-    assert read_newest(tmp_path / "model")[0] == end
+    assert kit.read_newest(tmp_path / "model")[0] == end
 
 
 def test_a_full_disk_is_one_line(tmp_path):
@@ -253,99 +238,6 @@ def test_a_full_disk_is_one_line(tmp_path):
     assert len(errors) == 1
     assert re.search(rf"step \d+: {disk}/model/\S+: No space left on device", errors[0])
     assert "Traceback" not in done.stderr
-    saved, values = read_newest(tmp_path / "kept")
-    assert saved % INTERVAL == 0
+    saved, values = kit.read_newest(tmp_path / "kept")
+    assert saved % kit.INTERVAL == 0
     assert values
-
-
-def run_damaged(runner, folder, damage, **changes):
-    """Run on a record file with a damaged part that the check does not read."""
-    records = folder / "train.tfrecord"
-    data = bytearray(b"".join(map(tfrecord.frame, kit.make_examples(400))))
-    size = len(data) // 400  # all records are as long
-    data = damage(data, size)
-    records.write_bytes(data)
-    kit.write_claim(records)
-    changes = {"num_train_steps": 60, "length_buckets": False, **changes}
-    flags = kit.make_flags(folder, **changes)
-    return runner.run(flags), size
-
-
-def flip_in_record_301(data, size):
-    data[300 * size + size // 2] ^= 1
-    return data
-
-
-def cut_in_record_301(data, size):
-    return data[: 300 * size + size // 2]
-
-
-def lengthen_record_301(data, size):
-    example = tf.train.Example.FromString(kit.make_examples(1)[0])
-    example.features.feature["masked_lm_ids"].int64_list.value.append(5)
-    record = tfrecord.frame(example.SerializeToString())
-    return data[: 300 * size] + record + data[301 * size :]
-
-
-@pytest.mark.parametrize(
-    ("damage", "what"),
-    [
-        (
-            flip_in_record_301,
-            "record 301 (wrong checksum, at byte {offset}) is damaged",
-        ),
-        (cut_in_record_301, "record 301 (cut short, at byte {offset}) is damaged"),
-        (lengthen_record_301, "record 301: max_predictions_per_seq is 3"),
-    ],
-)
-def test_a_bad_record_in_the_middle_of_training_is_named(
-    runner, tmp_path, damage, what
-):
-    done, size = run_damaged(runner, tmp_path, damage)
-    assert done.status == 1, done.output
-    (error,) = done.errors
-    assert 20 <= done.steps[-1] < 60
-    assert re.search(r"training stopped at step \d\d: ", error)
-    assert f"{tmp_path}/train.tfrecord: " + what.format(offset=300 * size) in error
-    assert "last good checkpoint is" in error
-    assert read_newest(tmp_path / "model")[0] in (20, 40)
-
-
-def test_corrupt_records_are_skipped_and_counted_on_request(runner, tmp_path):
-    done, size = run_damaged(
-        runner, tmp_path, flip_in_record_301, skip_corrupt_records=True
-    )
-    assert done.status == 0, done.output
-    assert done.steps[-1] == 60
-    assert "skip_corrupt_records: 1 damaged records" in done.output
-    assert f"record 301 (wrong checksum, at byte {300 * size})" in done.output
-    assert "; 399 records are read" in done.output
-
-
-def poison_record_301(data, size):
-    example = tf.train.Example.FromString(bytes(data[300 * size + 12 : 301 * size - 4]))
-    example.features.feature["masked_lm_weights"].float_list.value[0] = float("nan")
-    record = tfrecord.frame(example.SerializeToString())
-    return data[: 300 * size] + record + data[301 * size :]
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [
-        {"length_buckets": True},
-        {"gradient_accumulation_steps": 2},
-        {"num_gpus": None, "num_cpu_replicas": 2},
-    ],
-)
-def test_a_record_that_makes_the_gradient_not_finite_is_named(runner, tmp_path, flags):
-    done, size = run_damaged(runner, tmp_path, poison_record_301, **flags)
-    assert done.status == 1, done.output
-    (error,) = done.errors
-    step = int(re.search(r"training stopped at step (\d+): ", error).group(1))
-    assert step == done.steps[-1] + 1
-    cause = f"{tmp_path}/train.tfrecord: record 301: masked_lm_weights are not all"
-    assert cause in error
-    assert "last good checkpoint is" in error
-    saved, values = read_newest(tmp_path / "model")
-    assert saved == (step - 1) // INTERVAL * INTERVAL
-    assert all(np.isfinite(value).all() for value in values.values())
