@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -73,6 +74,15 @@ def whole(files, repo):
     arguments += FURTHER
     _finish(_start(repo, arguments))
     return files / "whole"
+
+
+def test_the_two_newest_checkpoints_and_the_best_are_kept(whole):
+    """40 steps, 4 of them an epoch."""
+    newest = {path.name for path in whole.glob("model.ckpt-*.index")}
+    assert newest == {"model.ckpt-36.index", "model.ckpt-40.index"}
+    best = {path.name for path in (whole / "best").glob("*.index")}
+    step = json.loads((whole / "best" / "best.json").read_text())["step"]
+    assert best == {f"model.ckpt-{step}.index"}
 
 
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(files, repo, whole):

@@ -270,8 +270,8 @@ def change_vocabulary(folder):
     ("damage", "message"),
     [
         (break_labels, "names the unknown task 'poetry'"),
-        (remove_labels, "holds no trained model"),
-        (remove_checkpoint, "holds no trained model"),
+        (remove_labels, "holds no trained model: its checkpoint is an encoder from"),
+        (remove_checkpoint, "holds no trained model: it has labels.json, but no"),
         (change_vocabulary, "do not belong together"),
     ],
 )
