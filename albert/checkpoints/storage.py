@@ -7,7 +7,7 @@ import glob
 import os
 import re
 import shutil
-from typing import Mapping, Sequence
+from typing import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -97,6 +97,18 @@ def remove_unfinished(model_dir: str) -> None:
             os.unlink(path)
 
 
+@contextlib.contextmanager
+def raising_file_errors() -> Iterator[None]:
+    """Let file operations of TensorFlow that fail raise OSError, as Python's do."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        trouble = find_file_trouble(str(error))
+        if trouble is None:
+            raise
+        raise trouble.as_error() from error
+
+
 def write_variables(prefix: str, variables: Mapping[str, np.ndarray]) -> None:
     """Write a checkpoint of `variables` under `prefix` (.index and .data files).
 
@@ -114,13 +126,8 @@ def write_variables(prefix: str, variables: Mapping[str, np.ndarray]) -> None:
             shape_and_slices=[""] * len(names),
             tensors=holders,
         )
-        try:
+        with raising_file_errors():
             session.run(save, {h: variables[n] for h, n in zip(holders, names)})
-        except tf.errors.OpError as error:
-            trouble = find_file_trouble(str(error))
-            if trouble is None:
-                raise
-            raise trouble.as_error() from error
 
 
 def write_state(folder: str, name: str) -> None:

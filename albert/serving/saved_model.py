@@ -43,19 +43,20 @@ def _write_graph(
     checkpoint: str,
     make_signatures: Callable[[Any], Mapping[str, Signature]],
 ) -> None:
-    """Write a SavedModel to a folder that is not there yet."""
+    """Write a SavedModel to a folder that is not there yet; OSError if it cannot be."""
     with tf.Graph().as_default(), v1.Session() as session:
         signatures = make_signatures(GRAPHS[task.name](task))
         restore(session, checkpoint)
-        builder = v1.saved_model.Builder(folder)
-        builder.add_meta_graph_and_variables(
-            session,
-            [v1.saved_model.tag_constants.SERVING],
-            {name: _define(signature) for name, signature in signatures.items()},
-            main_op=v1.tables_initializer(),
-            strip_default_attrs=True,
-        )
-        builder.save()
+        with storage.raising_file_errors():
+            builder = v1.saved_model.Builder(folder)
+            builder.add_meta_graph_and_variables(
+                session,
+                [v1.saved_model.tag_constants.SERVING],
+                {name: _define(signature) for name, signature in signatures.items()},
+                main_op=v1.tables_initializer(),
+                strip_default_attrs=True,
+            )
+            builder.save()
 
 
 def _define(signature: Signature) -> Any:
@@ -103,6 +104,7 @@ def export_saved_model(config: SavedModelConfig) -> list[str]:
     Raises:
         UserError: the folder holds no model, or one that cannot be exported; or
             `output_dir` is there already.
+        OSError: a file cannot be written, and nothing is left.
     """
     row = find_task(config.model_dir)
     if row.task_class.name not in GRAPHS:

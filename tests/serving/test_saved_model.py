@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import subprocess
 import sys
 
@@ -21,9 +22,17 @@ from albert.serving.ner_graph import NerGraph
 from albert.serving.predictor import Predictor
 from albert.tasks.model_folder import open_trained
 from albert.tasks.ner.task import NerTask
+from tests import forked
 from tests.serving.conftest import CHARACTERS, write_model
 
 RUN = pathlib.Path(__file__).with_name("saved_model_run.py")
+# The script, where no file can grow beyond 4096 bytes, as on a full disk.
+LIMITED = """
+import resource
+import export_saved_model
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+export_saved_model.cli.run_main(export_saved_model.main)
+"""
 
 
 def random_texts():
@@ -187,3 +196,23 @@ def test_a_task_without_a_graph_is_refused(model_dir, monkeypatch, tmp_path):
     with pytest.raises(UserError, match="task ner cannot be exported .* other can"):
         saved_model.export_saved_model(config)
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(repo, model_dir, tmp_path):
+    done = forked.run(
+        [
+            *(sys.executable, "-c", LIMITED),
+            *(f"--model_dir={model_dir}", f"--output_dir={tmp_path / 'out'}"),
+        ],
+        cwd=repo,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    error = done.stderr.splitlines()[-1]
+    wanted = r"error: File too large: \S+/out\.tmp-\d+/variables/variables\S*"
+    assert re.fullmatch(wanted, error)
+    assert "Traceback" not in done.stderr
+    assert os.listdir(tmp_path) == []
