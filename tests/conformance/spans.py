@@ -41,25 +41,35 @@ def _joint_ends(sequence, starts, values):
     return _dense(hidden, values, "reading/joint_end")[..., 0]
 
 
+_TIE = 1e-5  # scores nearer than this may come in either order in float32
+
+
 def _largest(scores, size):
-    """Places of the largest, [N, size]; of equal scores, as two places with one token
-    have where an encoder knows no positions, the first comes first."""
-    return np.argsort(-np.round(scores, 9), axis=1, kind="stable")[:, :size]
+    """Places of the largest, [N, size], and where rounding alone orders them."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    ranked = np.take_along_axis(scores, order, axis=1)
+    near = np.abs(np.diff(ranked, axis=1)) < _TIE
+    edge = np.zeros((len(scores), 1), bool)
+    tied = np.hstack([edge, near]) | np.hstack([near, edge])
+    return order[:, :size], tied[:, :size]
 
 
 def _beam(sequence, starts, forbidden, values, size):
-    """The best starts and ends, one example after the other."""
+    """The best starts and ends, one example after the other; NaN where undecided."""
     rows = np.arange(EXAMPLES)
     scores = _log_softmax(starts)
-    best = _largest(scores, size)
+    best, undecided = _largest(scores, size)
     ends, end_scores = [], []
-    for place in best.T:
+    for place, tied in zip(best.T, undecided.T):
         vectors = sequence[rows, place][:, None]
         found = _log_softmax(_joint_ends(sequence, vectors, values) + forbidden)
-        ends.append(_largest(found, size))
-        end_scores.append(np.take_along_axis(found, ends[-1], axis=1))
+        places, tied_ends = _largest(found, size)
+        other = tied[:, None]
+        ends.append(np.where(tied_ends | other, np.nan, places))
+        found = np.take_along_axis(found, places, axis=1)
+        end_scores.append(np.where(other, np.nan, found))
     return {
-        "top_starts": best,
+        "top_starts": np.where(undecided, np.nan, best),
         "top_ends": np.stack(ends, axis=1),
         "top_start_scores": np.take_along_axis(scores, best, axis=1),
         "top_end_scores": np.stack(end_scores, axis=1),

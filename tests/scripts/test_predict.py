@@ -77,7 +77,7 @@ def test_from_standard_input_to_standard_output(model_dir, texts):
     given = "".join(f"{text}\n" for text in texts).encode()
     found = run(model_dir, given=given, how=subprocess)
     check_entities(read_lines(found), texts)
-    assert run(model_dir, given=gzip.compress(given)) == found
+    assert run(model_dir, given=gzip.compress(given), how=subprocess) == found
 
 
 def test_from_files_to_a_file(tmp_path, model_dir, texts):
