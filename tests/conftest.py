@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pathlib
 import signal
@@ -46,6 +47,12 @@ def pytest_collection_modifyitems(items):
     """Begin with the files that take longest."""
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.location[0], len(places)))
+
+
+def pytest_collection_finish():
+    """Search modules and tests for garbage no more: a graph makes for many searches."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from __future__ import annotations
 import array
 import atexit
 import functools
+import gc
 import importlib
 import json
 import os
@@ -207,6 +208,8 @@ def main(file: int) -> None:
     """Serve requests, one a line, until the other side closes."""
     for name in _PREPARED:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # modules are not searched for garbage again in each process
     server = socket.socket(fileno=file)
     while True:
         received = _receive(server)

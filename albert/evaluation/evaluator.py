@@ -62,7 +62,8 @@ class CheckpointEvaluator:
         self._max_batches = max_batches
         graph = tf.Graph()
         with graph.as_default():
-            dataset = data.read(mode, batch_size)
+            read = tf.autograph.experimental.do_not_convert(data.read)
+            dataset = read(mode, batch_size)  # as in training/input.py
             iterator = v1.data.make_initializable_iterator(dataset)
             output = task.build(iterator.get_next(), mode, build_encoder)
             self._predictions = dict(output.predictions)

@@ -49,6 +49,9 @@ class TrainingInput:
         if self._passed_over:
             logging.info("Passing over %d examples", self._passed_over * batch_size)
 
+    # No graph is made of Python's loops here: looking for them takes a sixth of a small
+    # run.
+    @tf.autograph.experimental.do_not_convert
     def read(self) -> tf.data.Dataset:
         """Return the batches from the start on; with accumulation, lists of them."""
         parts = self._config.gradient_accumulation_steps

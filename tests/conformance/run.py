@@ -10,6 +10,7 @@ as in `tests.forked`.
 from __future__ import annotations
 
 import functools
+import gc
 import multiprocessing
 import os
 import pathlib
@@ -142,6 +143,8 @@ def in_a_fork(function, *arguments) -> None:
 
 def main(folder: str) -> None:
     run_graphs_as_built()
+    gc.collect()
+    gc.freeze()
     whole, resumed = pathlib.Path(folder, "whole"), pathlib.Path(folder, "resumed")
     in_a_fork(train_all, str(whole), 1)
     for architecture in ARCHITECTURES:
