@@ -65,7 +65,8 @@ def in_own_scope(
     name: str, task: Task, features: Features, mode: str, build: Callable[..., Any]
 ) -> TaskOutput:
     """Build a task's graph: its head within the scope `name`, the encoder outside."""
-    root = v1.VariableScope(reuse=v1.AUTO_REUSE, name="")
+    getter = v1.get_variable_scope().custom_getter  # as of adversarial training
+    root = v1.VariableScope(v1.AUTO_REUSE, name="", custom_getter=getter)
 
     def build_shared(*inputs: Any, **options: Any) -> Any:
         with v1.variable_scope(root, auxiliary_name_scope=False):

@@ -35,6 +35,12 @@ from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.loop import train
 from albert.training.task import TRAIN, Metric
+from tests.training.test_adversarial import (
+    TABLE,
+    WANTED,
+    HalfSquares,
+    first_gradients,
+)
 
 v1 = tf.compat.v1
 CHARACTERS = "甲乙丙丁"
@@ -147,6 +153,32 @@ def test_the_loss_is_that_of_the_drawn_task_by_its_weight(number, step):
         np.testing.assert_allclose(found, factor * value, atol=1e-7)
         if variable.op.name.startswith(other):
             assert not np.any(found)
+
+
+class ScaledSquares(HalfSquares):
+    """A head of one number, 1 at first, that the embeddings are multiplied by."""
+
+    def build(self, features, mode, build_encoder):
+        scale = v1.get_variable("scale", initializer=1.0)
+        return super().build(features, mode, lambda ids: scale * build_encoder(ids))
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_adversarial_training_moves_the_embeddings_that_all_tasks_read(parts):
+    """The gradient by the head's number: the mean of the squared norms of the rows.
+
+    It is (25 + 144) / 2 of the rows as they are, (30.25 + 174.24) / 2 of the moved
+    ones, (3.3, 4.4) and (0, 13.2).
+    """
+    members = [Member(n, ScaledSquares(), Schedule(1, 1)) for n in ("one", "two")]
+    task = MultiTask(members, CONFIG)
+    features = {DRAWN: [0] * parts, "one/input_ids": [0, 1], "two/input_ids": [2] * 2}
+    loss, found = first_gradients(task, features, parts, fgm_epsilon=1.3)
+    assert loss == pytest.approx((12.5 + 72) / 2)
+    assert found.keys() == {TABLE, "one/scale", "two/scale"}
+    np.testing.assert_allclose(found[TABLE], WANTED, rtol=1e-5)
+    assert found["one/scale"] == pytest.approx(84.5 + 102.245)
+    assert found["two/scale"] == 0
 
 
 def test_reading_counts_when_it_is_drawn_and_its_score_is_a_share():

@@ -19,6 +19,7 @@ from albert.training.task import LossTerm, Task, TaskOutput
 from tests import forked
 
 v1 = tf.compat.v1
+TABLE = "bert/embeddings/word_embeddings"
 
 
 class HalfSquares(Task):
@@ -45,8 +46,12 @@ def embed(ids):
     return tf.gather(tf.convert_to_tensor(table), ids)
 
 
-def first_gradient(ids, parts=1, **changes):
-    """Return the gradient of the first step: ten times the first mean of gradients."""
+def first_gradients(task, features, parts=1, **changes):
+    """Return loss and gradients of the first step: ten times their first means.
+
+    Args:
+        features: name -> list of examples, which are split into `parts`.
+    """
     settings = {"num_train_steps": 10, "num_warmup_steps": 0, "clip_norm": 1e6}
     config = TrainingConfig(
         "unused",
@@ -54,16 +59,26 @@ def first_gradient(ids, parts=1, **changes):
         gradient_accumulation_steps=parts,
         **{**settings, **changes},
     )
-    shape = [len(ids)] if parts == 1 else [parts, len(ids) // parts]
     with tf.Graph().as_default():
-        features = {"input_ids": tf.reshape(tf.constant(ids), shape)}
-        step = build_train_step(HalfSquares(), embed, features, config)
+        batch = {
+            name: tf.constant(np.reshape(ids, [-1] if parts == 1 else [parts, -1]))
+            for name, ids in features.items()
+        }
+        step = build_train_step(task, embed, batch, config)
         with v1.Session() as session:
             session.run(v1.global_variables_initializer())
             values, _ = session.run((step.values, step.train_op))
-            slots = {v.op.name: v for v in v1.global_variables()}
-            mean = session.run(slots["bert/embeddings/word_embeddings/adam_m"])
-    return values["loss"], 10.0 * mean
+            means = {
+                v.op.name[: -len("/adam_m")]: 10.0 * session.run(v)
+                for v in v1.global_variables()
+                if v.op.name.endswith("/adam_m")
+            }
+    return values["loss"], means
+
+
+def first_gradient(ids, parts=1, **changes):
+    loss, found = first_gradients(HalfSquares(), {"input_ids": ids}, parts, **changes)
+    return loss, found[TABLE]
 
 
 # Two examples: the gradient of the mean is half of each row, (1.5, 2) and (0, 6). Its
@@ -138,8 +153,7 @@ def test_two_replicas_have_the_gradient_of_the_whole_batch(repo):
         [sys.executable, "-c", code], cwd=repo, check=True, stdout=subprocess.PIPE
     )
     found = json.loads(done.stdout)
-    table = "bert/embeddings/word_embeddings"
-    means = np.array(found[f"{table}/adam_m"])
+    means = np.array(found[f"{TABLE}/adam_m"])
     np.testing.assert_allclose(10.0 * means, [WANTED, WANTED], rtol=1e-5)
-    assert found[f"{table}/average"] == found[table]
-    assert len(found[table]) == 2
+    assert found[f"{TABLE}/average"] == found[TABLE]
+    assert len(found[TABLE]) == 2
