@@ -16,16 +16,9 @@ from albert.evaluation.config import HeldOutConfig
 from albert.evaluation.evaluator import CheckpointEvaluator, read_step
 from albert.evaluation.held_out import HeldOutEvaluation
 from albert.modeling.encoder import EncoderBuilder, make_encoder_builder
-from albert.tasks.data_files import (
-    PREDICT_ONLY,
-    name_files,
-)
+from albert.tasks.data_files import PREDICT_ONLY, name_files
 from albert.tasks.example_source import ExampleSource
-from albert.tasks.finetuning_config import (
-    FROZEN,
-    FineTuningConfig,
-    FineTuningRun,
-)
+from albert.tasks.finetuning_config import FROZEN, FineTuningConfig, FineTuningRun
 from albert.tasks.finetuning_task import FineTuningTask
 from albert.tasks.frozen_encoder import compute_outputs, find_encoder, freeze_rule
 from albert.tasks.model_folder import (
@@ -221,7 +214,7 @@ def _evaluate_and_predict(
         see(found)
 
 
-def _hold_output(run: FineTuningRun) -> ContextManager[None]:
+def hold_output(run: FineTuningRun) -> ContextManager[None]:
     """Keep other runs out of the model directory while it is trained in."""
     if not run.do_train:
         return contextlib.nullcontext()
@@ -290,7 +283,7 @@ def run_finetuning(
     Raises:
         UserError: a file, a setting or a checkpoint is wrong or does not fit.
     """
-    with _hold_output(run):
+    with hold_output(run):
         whole = _make_run(task_class, run, given, tuning, replicas, change)
         if run.do_train:
             stopped = _prepare_and_train(whole)

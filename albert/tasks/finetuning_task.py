@@ -205,6 +205,14 @@ class FineTuningTask(Task):
         raise UserError(f"the task {cls.name} has no cross-validation")
 
     @classmethod
+    def examples_to_json(cls, file: Any) -> list[Any]:
+        """Return what a file's examples are, as JSON values; for cross-validation.
+
+        Equal for files that hold the same, wherever they lie.
+        """
+        raise UserError(f"the task {cls.name} has no cross-validation")
+
+    @classmethod
     def average(cls, decoded: Sequence[Any]) -> Any:
         """Return the mean of what several models say of the same examples."""
         raise UserError(f"the task {cls.name} has no average of predictions")

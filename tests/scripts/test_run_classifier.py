@@ -123,6 +123,14 @@ def test_cross_validation_scores_the_mean_of_its_models(files, runner, tmp_path)
     found = summary["eval_accuracy"]["parts"]
     assert found == pytest.approx([part["eval_accuracy"] for part in parts])
 
+    scores = {path: path.read_text() for path in output_dir.rglob("*_val.txt")}
+    (output_dir / "cross_validation.json").unlink()
+    again = kit.make_flags(files, output_dir, num_folds=2, do_train=None)
+    done = runner.run(again, script="run_classifier")
+    assert done.status == 0, done.output
+    assert {path: path.read_text() for path in output_dir.rglob("*_val.txt")} == scores
+    assert json.loads((output_dir / "cross_validation.json").read_text()) == summary
+
 
 @pytest.mark.slow
 def test_pretraining_goes_on_with_the_tasks_texts_first(files, runner, tmp_path):

@@ -274,6 +274,11 @@ class ClassificationTask(FineTuningTask):
         return first._replace(rows=[*first.rows, *second.rows])
 
     @classmethod
+    def examples_to_json(cls, file: RowFile) -> list[Any]:
+        """See `FineTuningTask.examples_to_json`; texts and label of each row."""
+        return [[row.text_a, row.text_b, row.label] for row in file.rows]
+
+    @classmethod
     def average(cls, decoded: Sequence[np.ndarray]) -> np.ndarray:
         """Return the logarithms of mean probabilities, float64 [N, L]."""
         return special.logsumexp(decoded, axis=0) - np.log(len(decoded))
