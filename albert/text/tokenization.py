@@ -13,6 +13,8 @@ from albert.text.vocabulary import CONTINUATION, UNK, Vocabulary
 
 MAX_WORD_LENGTH = 200  # longer words are [UNK], as in BERT
 _MAX_CACHED_CHUNKS = 1_000_000
+# Longer ones hardly come twice, and would fill the memory of a service.
+MAX_CACHED_LENGTH = 64
 # CJK unified ideographs, their extensions A to E and the compatibility ideographs.
 _CJK_RANGES = (
     (0x4E00, 0x9FFF),
@@ -192,7 +194,7 @@ def _locate_characters(
 
 
 class Tokenizer:
-    """Basic tokenisation, then WordPiece; remembers the words of each chunk.
+    """Basic tokenisation, then WordPiece; remembers the words of short chunks.
 
     A chunk is what stands between two spaces once ideographs are set apart, so a text
     repeats few of them often.
@@ -275,10 +277,13 @@ class Tokenizer:
                 start += length
 
     def _add(self, chunk: str) -> list[tuple[str, list[str]]]:
-        if len(self._cache) >= _MAX_CACHED_CHUNKS:
-            self._cache.clear()
-        words = self._cache[chunk] = [
+        """Return the words of a chunk; remember those of a short one."""
+        words = [
             (word, split_pieces(word, self.vocabulary))
             for word in _split_chunk(chunk, self.do_lower_case, self.strip_accents)
         ]
+        if len(chunk) <= MAX_CACHED_LENGTH:
+            if len(self._cache) >= _MAX_CACHED_CHUNKS:
+                self._cache.clear()
+            self._cache[chunk] = words
         return words

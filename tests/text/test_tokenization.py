@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 
 import pytest
 
@@ -146,6 +147,18 @@ def test_words_keep_their_pieces_apart():
     assert tokenizer.tokenize_words("用SoftMax-Hard") == expected
     assert tokenizer.tokenize_words("用SoftMax-Hard") == expected  # now remembered
     assert tokenizer.tokenize("用SoftMax-Hard") == ["用", "soft", "##max", "-", UNK]
+
+
+def test_long_chunks_are_tokenised_and_not_remembered():
+    """A service is sent ever new ones: 3 MB stayed for each of 20,000 characters."""
+    tokenizer = Tokenizer(make_vocabulary("a", "-"))
+    tokenizer.tokenize("-a")
+    tracemalloc.start()
+    for start in "-a":
+        assert len(tokenizer.tokenize(start + "a-" * 2_000)) == 4_001 - (start == "a")
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 300_000
 
 
 def test_accents_are_kept_when_asked_and_all_other_characters_dropped():

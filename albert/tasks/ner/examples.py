@@ -15,7 +15,7 @@ from albert.tasks.ner.beside import Arrays, ColumnFeatures, cut_window
 from albert.tasks.ner.conll import Sentence
 from albert.tasks.ner.entities import read_default, write_spans
 from albert.tasks.ner.tag_schemes import OUTSIDE, LabelSet, count_illegal, split_tag
-from albert.text.tokenization import Tokenizer
+from albert.text.tokenization import MAX_CACHED_LENGTH, Tokenizer
 from albert.text.vocabulary import CLS, SEP, UNK
 
 _MOST_COLUMNS = 100_000  # remembered; words of Latin letters have no end
@@ -81,17 +81,19 @@ def first_piece(column: str, tokenizer: Tokenizer) -> str:
 
 
 class ColumnIds(dict):
-    """Column -> id of its token (see `first_piece`), looked up once for each column."""
+    """Column -> id of its token (see `first_piece`); short columns are kept."""
 
     def __init__(self, tokenizer: Tokenizer):
         super().__init__()
         self._tokenizer = tokenizer
 
     def __missing__(self, column: str) -> int:
-        if len(self) >= _MOST_COLUMNS:
-            self.clear()
         piece = first_piece(column, self._tokenizer)
-        number = self[column] = self._tokenizer.vocabulary.ids[piece]
+        number = self._tokenizer.vocabulary.ids[piece]
+        if len(column) <= MAX_CACHED_LENGTH:
+            if len(self) >= _MOST_COLUMNS:
+                self.clear()
+            self[column] = number
         return number
 
 

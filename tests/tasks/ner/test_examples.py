@@ -47,6 +47,15 @@ def test_case_is_kept_where_asked():
     assert examples.first_piece("é", Tokenizer(VOCABULARY, False)) == "é"
 
 
+def test_long_columns_are_looked_up_and_not_remembered():
+    ids = examples.ColumnIds(Tokenizer(VOCABULARY))
+    long = "hello" + "-" * 100
+    assert [ids[c] for c in (long, "用", long)] == [
+        VOCABULARY.ids[piece] for piece in ("hello", "用", "hello")
+    ]
+    assert list(ids) == ["用"]
+
+
 def test_windows_of_a_small_sentence_by_hand():
     assert plan_windows(8, 8) == [Window(0, 8, 0, 8)]
     assert plan_windows(10, 8) == [Window(0, 8, 0, 5), Window(2, 10, 5, 10)]
