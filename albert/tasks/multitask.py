@@ -1,14 +1,14 @@
 """Several tasks over one encoder: which batch comes next, and the graph of all heads.
 
-A batch is of one task, drawn in proportion to its size ** alpha (Devlin, "Multilingual
-BERT" (2018), has 0.7 for languages). The graph holds every head. Those of the other
-tasks read one example of their own, whose loss counts nothing: so a graph without
-branches serves all tasks.
+The batches of a step, one for each replica, are of one task, drawn in proportion to its
+size ** alpha (Devlin, "Multilingual BERT" (2018), has 0.7 for languages). The graph
+holds every head. Those of the other tasks read one example of their own, whose loss
+counts nothing: so a graph without branches serves all tasks.
 """
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +18,7 @@ from albert.tasks.example_source import ExampleSource
 from albert.tasks.finetuning_task import FineTuningTask
 from albert.tasks.linear_schedule import Schedule
 from albert.training.task import (
+    TRAIN,
     DataSource,
     Features,
     LossTerm,
@@ -162,7 +163,7 @@ class MultiTask(Task):
 
 
 class MultiSource(DataSource):
-    """Training batches of several members, each of one of them.
+    """Training batches of several members, those of a step of one of them.
 
     Attributes:
         num_examples: of all members that are drawn.
@@ -188,20 +189,39 @@ class MultiSource(DataSource):
         self.shares = share_batches(sizes, alpha)
         self._seed = seed
 
-    def _stand_ins(self, mode: str) -> dict[str, np.ndarray]:
+    def _stand_ins(self) -> dict[str, np.ndarray]:
         """Return the features of one example of each member."""
         found = {}
         for (name, task, _), source in zip(self._task.members, self._sources):
             batch = source.make_batch(np.array([0]))
-            for feature, spec in task.features(mode).items():
+            for feature, spec in task.features(TRAIN).items():
                 value = batch[feature].astype(spec.dtype.as_numpy_dtype)
                 found[f"{name}/{feature}"] = value
         return found
 
+    def _draw(self, step_batches: int) -> tf.data.Dataset:
+        """Return which of `shares` each batch is of, int64, the same within a step."""
+
+        def repeat(number: Any, count: Optional[int] = None) -> tf.data.Dataset:
+            return tf.data.Dataset.from_tensors(number).repeat(count)
+
+        numbers = [repeat(np.int64(i)) for i in range(len(self.shares))]
+        steps = tf.data.Dataset.sample_from_datasets(
+            numbers, self.shares, seed=self._seed
+        )
+        return steps.flat_map(lambda number: repeat(number, step_batches))
+
     def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
-        """See `DataSource.read`; of TRAIN alone."""
-        specs = self._task.features(mode)
-        stand_ins = self._stand_ins(mode)
+        """See `DataSource.read`; of TRAIN alone, a batch a step."""
+        return self.read_from(batch_size, 0, 0, 1)
+
+    def read_from(
+        self, batch_size: int, passed_over: int, number: int, step_batches: int
+    ) -> tf.data.Dataset:
+        """See `DataSource.read_from`."""
+        del number
+        specs = self._task.features(TRAIN)
+        stand_ins = self._stand_ins()
 
         def complete(number: int, own: Features) -> dict[str, tf.Tensor]:
             name = self._task.members[number].name
@@ -215,12 +235,11 @@ class MultiSource(DataSource):
 
         datasets = [
             self._sources[i]
-            .read(mode, batch_size)
+            .read(TRAIN, batch_size)
             .map(lambda own, i=i: complete(i, own))
             for i in self._drawn
         ]
-        if len(datasets) == 1:
-            return datasets[0]
-        return tf.data.Dataset.sample_from_datasets(
-            datasets, self.shares, seed=self._seed
+        batches = tf.data.Dataset.choose_from_datasets(
+            datasets, self._draw(step_batches)
         )
+        return batches.skip(passed_over)

@@ -75,16 +75,17 @@ class RecordFiles(DataSource):
     def read(self, mode: str, batch_size: int) -> tf.data.Dataset:
         """See `DataSource.read`."""
         if mode == TRAIN:
-            return self.read_from(batch_size, 0, 0)
+            return self.read_from(batch_size, 0, 0, 1)
         dataset = read_in_order(
             self._files, self._expected.spec, batch_size, self._make_opener()
         )
         return self.finish_evaluation(dataset, batch_size)
 
     def read_from(
-        self, batch_size: int, passed_over: int, number: int
+        self, batch_size: int, passed_over: int, number: int, step_batches: int
     ) -> tf.data.Dataset:
         """See `DataSource.read_from`."""
+        del step_batches
         dataset = read_shuffled(
             self._files,
             self.training_spec(),

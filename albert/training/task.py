@@ -88,7 +88,7 @@ class DataSource(abc.ABC):
         """
 
     def read_from(
-        self, batch_size: int, passed_over: int, number: int
+        self, batch_size: int, passed_over: int, number: int, step_batches: int
     ) -> tf.data.Dataset:
         """Return what `read` gives in TRAIN, for a run that goes on.
 
@@ -98,8 +98,11 @@ class DataSource(abc.ABC):
             number: of the first batch that is not, counted from the first one of the
                 training. Larger than `passed_over` where a long training begins with
                 the input again.
+            step_batches: how many batches in a row make a step: one for each replica
+                of this machine and each of its micro-batches. The two numbers above
+                are multiples of it.
         """
-        del number
+        del number, step_batches
         return self.read(TRAIN, batch_size).skip(passed_over)
 
     def find_bad_input(self, give_up: Callable[[], bool]) -> Optional[str]:

@@ -33,6 +33,7 @@ from albert.tasks.multitask_run import export_member
 from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from albert.training.config import ReplicaConfig, TrainingConfig
+from albert.training.input import TrainingInput
 from albert.training.loop import train
 from albert.training.task import TRAIN, Metric
 from tests.training.test_adversarial import (
@@ -95,6 +96,26 @@ def test_each_batch_is_of_one_task_and_as_often_as_asked():
         assert sizes == ([4, 1] if number == 0 else [1, 4])
         drawn.append(number)
     assert np.mean(drawn) == pytest.approx(2 / 3, abs=0.12)
+
+
+def read_draws(num_replicas, count, start=0):
+    """Return the tasks of the first batches that training reads from a step on."""
+    sources = [make_source(m, n) for m, n in zip(MEMBERS, (40, 160))]
+    source = MultiSource(MultiTask(MEMBERS, CONFIG), sources, alpha=0.5, seed=3)
+    config = TrainingConfig("unused")
+    with tf.Graph().as_default(), v1.Session() as session:
+        read = TrainingInput(source, config, 4, num_replicas, start)
+        batch = v1.data.make_one_shot_iterator(read.read()).get_next()
+        return [int(session.run(batch[DRAWN])[0]) for _ in range(count)]
+
+
+def test_the_batches_of_a_step_are_of_one_task_for_all_replicas():
+    """The task is that which one replica draws, also in a run that goes on."""
+    alone = read_draws(num_replicas=1, count=20)
+    assert set(alone) == {0, 1}
+    together = read_draws(num_replicas=3, count=60)
+    assert together == [number for number in alone for _ in range(3)]
+    assert read_draws(num_replicas=3, count=30, start=10) == together[30:]
 
 
 def test_a_task_without_weight_is_never_drawn():

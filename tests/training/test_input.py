@@ -17,20 +17,20 @@ class Numbers(DataSource):
     def read(self, mode, batch_size):
         return tf.data.Dataset.range(100)
 
-    def read_from(self, batch_size, passed_over, number):
-        self.asked = (batch_size, passed_over, number)
-        return super().read_from(batch_size, passed_over, number)
+    def read_from(self, *asked):
+        self.asked = asked
+        return super().read_from(*asked)
 
 
 @pytest.mark.parametrize(
-    # 7 batches of 4 examples are passed over at most; 2 replicas of 2 parts.
+    # Less than 3 steps of 16 examples are passed over: 2 replicas of 2 parts with 4.
     ("start", "asked"),
-    [(0, (4, 0, 0)), (1, (4, 4, 4)), (5, (4, 6, 20))],
+    [(0, (4, 0, 0, 4)), (1, (4, 4, 4, 4)), (5, (4, 8, 20, 4))],
 )
 def test_batches_keep_their_number_where_the_input_begins_again(
     monkeypatch, start, asked
 ):
-    monkeypatch.setattr(training_input, "_MOST_PASSED_OVER", 28)
+    monkeypatch.setattr(training_input, "_MOST_PASSED_OVER", 63)
     data = Numbers()
     config = TrainingConfig("m", train_batch_size=16, gradient_accumulation_steps=2)
     source = training_input.TrainingInput(data, config, 4, 2, start)

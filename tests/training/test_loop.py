@@ -323,15 +323,21 @@ def test_the_warning_is_in_the_log(config, caplog):
 
 
 @pytest.mark.parametrize(
-    ("seen", "batch", "passed_over"),
+    ("seen", "batch", "step_batches", "passed_over"),
     [
-        (0, 32, 0),
-        (1000, 32, 1000),
-        (624_999, 32, 624_999),
-        (625_000, 32, 0),  # 20 million examples
-        (1_300_000, 32, 50_000),
-        (7, 30_000_000, 0),
+        (0, 32, 1, 0),
+        (1000, 32, 1, 1000),
+        (624_999, 32, 1, 624_999),
+        (625_000, 32, 1, 0),  # 20 million examples
+        (1_300_000, 32, 1, 50_000),
+        (7, 30_000_000, 1, 0),
+        (625_002, 32, 3, 3),  # 208,333 steps of three are 624,999 batches
+        (624_996, 32, 3, 624_996),
+        (6, 30_000_000, 3, 0),
     ],
 )
-def test_what_a_resumed_run_passes_over_is_bounded(seen, batch, passed_over):
-    assert training_input.batches_to_pass_over(seen, batch) == passed_over
+def test_what_a_resumed_run_passes_over_is_bounded(
+    seen, batch, step_batches, passed_over
+):
+    found = training_input.batches_to_pass_over(seen, batch, step_batches)
+    assert found == passed_over

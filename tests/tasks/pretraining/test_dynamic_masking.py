@@ -264,7 +264,7 @@ def test_held_out_records_need_no_word_boundaries(tmp_path):
 def test_a_batch_has_its_true_number_where_the_input_begins_again(record_file):
     (old,) = read(record_file, 1, 1, None)
     source = make_source(record_file, masking())
-    (found,) = read_arrays(lambda: source.read_from(8, 1, 9).take(1))
+    (found,) = read_arrays(lambda: source.read_from(8, 1, 9, 1).take(1))
     wanted = run(old, 9, masking())
     for name, value in wanted.items():
         np.testing.assert_array_equal(found[name], value)
@@ -283,7 +283,7 @@ def test_nothing_is_drawn_for_batches_that_are_passed_over(record_file, monkeypa
 
     monkeypatch.setattr(dynamic_masking, "mask_batch", note)
     source = make_source(record_file, masking())
-    list(read_arrays(lambda: source.read_from(8, 3, 23).take(2)))
+    list(read_arrays(lambda: source.read_from(8, 3, 23, 1).take(2)))
     assert min(numbers) == 23  # not 0 or 20; a few more are read ahead
 
 
