@@ -26,7 +26,9 @@ from experiments import data_sets
 from experiments.plan import ROOT, Run, list_runs, read_experiment
 from experiments.report import result_path, write_results
 
+SETTINGS_FILE = "settings.json"  # of a run, from its beginning
 _DATA_FOLDER = "_data"
+_MODEL = "model"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,9 +79,24 @@ def _last_error(log_file: str) -> str:
     return f"{errors[-1]} ({log_file})" if errors else f"see {log_file}"
 
 
+def _model_folders(run: Run) -> list[str]:
+    """Return what is there of a run's model, and of what that starts from."""
+    return glob.glob(f"{glob.escape(os.path.join(run.folder, _MODEL))}*")
+
+
 def _check_same_settings(run: Run) -> None:
-    """Raise UserError where a run was made with other settings than it has now."""
-    before, now = files.read_json(result_path(run))["settings"], run.settings
+    """Raise UserError where a run was made, or begun, with other settings than now.
+
+    Earlier versions kept no settings of a run before it was done.
+    """
+    path = os.path.join(run.folder, SETTINGS_FILE)
+    if os.path.exists(result_path(run)):
+        before = files.read_json(result_path(run))["settings"]
+    elif _model_folders(run) and os.path.exists(path):
+        before = files.read_json(path)
+    else:
+        return
+    now = run.settings
     for name in sorted({*before, *now}):
         if before.get(name) != now.get(name):
             raise UserError(
@@ -104,15 +121,18 @@ def carry_out(run: Run, output_dir: str, keep_model: bool = True) -> Optional[st
 
     Raises:
         InUseError: another process is at it.
+        UserError: it was begun with other settings.
     """
     data_dir = data_sets.prepare(run.data_set, _data_folder(run, output_dir))
-    model = os.path.join(run.folder, "model")
+    model = os.path.join(run.folder, _MODEL)
     log = os.path.join(run.folder, "log")
     os.makedirs(run.folder, exist_ok=True)
     with hold_folder(run.folder):
         if os.path.exists(result_path(run)):  # another process was quicker
             return None
-        resumed = os.path.exists(model)
+        _check_same_settings(run)
+        resumed = bool(_model_folders(run))
+        files.write_json(os.path.join(run.folder, SETTINGS_FILE), run.settings)
         logging.info("Running %s", run.name)
         before = _children_seconds()
         if run_command(run.command(data_dir, model), log):
@@ -127,9 +147,7 @@ def carry_out(run: Run, output_dir: str, keep_model: bool = True) -> Optional[st
         shutil.copy(os.path.join(model, kind.predictions), run.folder)
         files.write_json(result_path(run), value)
         if not keep_model:
-            for path in glob.glob(
-                f"{glob.escape(model)}*"
-            ):  # what it started from, too
+            for path in _model_folders(run):
                 shutil.rmtree(path)
     return None
 
@@ -160,8 +178,7 @@ def run_experiment(config: DriverConfig) -> None:
     ]
     for run in runs:
         data_sets.find_files(run.data_set.data_dir, run.kind.suffixes)
-        if os.path.exists(result_path(run)):
-            _check_same_settings(run)
+        _check_same_settings(run)
     os.makedirs(config.output_dir, exist_ok=True)
     failures = []
     for run in runs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,6 +92,47 @@ def test_what_is_done_is_not_run_again_and_other_settings_are_refused(folder):
     write_experiment(path, flags={"learning_rate": 0.1, "num_train_epochs": 2})
     with pytest.raises(UserError, match=r"made with num_train_epochs 1, the experim"):
         run_all()
+
+
+def test_a_run_begun_with_other_settings_is_refused(folder):
+    path, calls = folder
+    arm = {"bad": {"learning_rate": 0.9}}
+    write_experiment(path, arms=arm, compare=[], seeds=[1])
+    with pytest.raises(UserError, match="1 runs failed"):
+        run_all()
+    arm["bad"]["num_train_epochs"] = 2
+    write_experiment(path, arms=arm, compare=[], seeds=[1])
+    calls.clear()
+    with pytest.raises(UserError, match="made with num_train_epochs 1, the experiment"):
+        run_all()
+    assert calls == []
+    # Nothing was trained with the first settings: these may change.
+    shutil.rmtree(path / "out/toy/bad/seed_1/model")
+    arm["bad"]["learning_rate"] = 0.2
+    write_experiment(path, arms=arm, compare=[], seeds=[1])
+    run_all()
+    result = json.loads((path / "out/toy/bad/seed_1/result.json").read_text())
+    assert result["settings"]["num_train_epochs"] == 2
+
+
+def test_a_run_begun_by_an_earlier_version_goes_on(folder):
+    path, calls = folder
+    run_all()
+    for name in ("result.json", "settings.json"):
+        (path / "out/toy/plain/seed_1" / name).unlink()
+    (path / "out/toy/plain/seed_2/settings.json").unlink()
+    calls.clear()
+    run_all()
+    assert [(c["random_seed"], c["learning_rate"]) for c in calls] == [("1", "0.1")]
+
+
+def test_time_of_a_run_stopped_while_it_pretrained_further_is_not_known(folder):
+    path, _ = folder
+    (path / "out/toy/plain/seed_1/model_further_pretraining").mkdir(parents=True)
+    run_all()
+    paths = [path / f"out/toy/plain/seed_{seed}/result.json" for seed in (1, 2)]
+    minutes = [json.loads(path.read_text())["cpu_minutes"] for path in paths]
+    assert [value is None for value in minutes] == [True, False]
 
 
 def test_table_has_means_the_seen_entities_apart_and_the_comparison(folder):
