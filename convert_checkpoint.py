@@ -14,7 +14,7 @@ from albert.checkpoints import convert, hub, huggingface
 from albert.checkpoints.best import choose_checkpoint
 from albert.checkpoints.config import ConversionConfig
 from albert.checkpoints.storage import resolve
-from albert.tasks.ner.foreign_labels import arrange_labels
+from albert.tasks.ner.foreign_labels import arrange_labels, check_held_elsewhere
 
 cli.define_flags(ConversionConfig)
 
@@ -25,7 +25,7 @@ def read_model(config: ConversionConfig) -> tuple[convert.Model, str]:
     if source.startswith(hub.SCHEME):
         source = hub.download(source, "from")
     if os.path.isdir(source) and huggingface.is_folder(source):
-        model = convert.read_huggingface(source)
+        model = convert.read_huggingface(source, config.form)
         return model, model.config.architecture
     if os.path.isdir(source):
         checkpoint = choose_checkpoint(source, "from")
@@ -45,6 +45,8 @@ def main(words: list[str]) -> None:
 
     def write(folder: str) -> list[str]:
         if form == convert.HUGGINGFACE:
+            if model.labels is not None and model.description is not None:
+                check_held_elsewhere(model.description["config"])
             return convert.write_huggingface(model, folder)
         changed = convert.change_architecture(model, form, config.embedding_size)
         return convert.write_tensorflow(changed, folder, arrange_labels)

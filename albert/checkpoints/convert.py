@@ -55,6 +55,7 @@ class Model:
         vocabulary: its tokens.
         do_lower_case: whether its text is lower-cased.
         labels: of a model that labels tokens, by id; None for others.
+        description: what `labels.json` says of a fine-tuned model of ours.
         notes: what was lost on the way, a line each.
     """
 
@@ -63,6 +64,7 @@ class Model:
     vocabulary: Vocabulary
     do_lower_case: bool
     labels: Optional[list[str]] = None
+    description: Optional[dict[str, Any]] = None
     notes: tuple[str, ...] = ()
 
 
@@ -71,6 +73,19 @@ def _find(name: str, folders: Sequence[str], given: Optional[str], flag: str) ->
         if os.path.exists(path):
             return path
     raise UserError(f"no {name} beside the checkpoint; give --{flag}")
+
+
+def _read_description(
+    names: Sequence[str], config: EncoderConfig, folders: Sequence[str]
+) -> Optional[dict[str, Any]]:
+    """Return what `labels.json` says of a model with a head of ours, by its names."""
+    pretrained = (f"{config.scope}/", "generator/", *restoring.PRETRAINING_HEADS)
+    if all(name.startswith(pretrained) for name in names):
+        return None
+    if _OUTPUT_WEIGHTS in names:
+        return files.read_json(_find(_LABELS_FILE, folders, None, "from"))
+    paths = [os.path.join(folder, _LABELS_FILE) for folder in folders]
+    return next((files.read_json(p) for p in paths if os.path.exists(p)), None)
 
 
 def read_tensorflow(
@@ -87,8 +102,7 @@ def read_tensorflow(
         do_lower_case: of a model that does not say so itself.
 
     Raises:
-        UserError: a file is missing or does not fit the others, or the model is of a
-            task that other tools have no class for.
+        UserError: a file is missing or does not fit the others.
     """
     folder = os.path.dirname(checkpoint) or "."
     folders = [folder, os.path.dirname(os.path.abspath(folder))]
@@ -97,33 +111,34 @@ def read_tensorflow(
     names = restoring.slim_names(checkpoint)
     shapes = storage.read_shapes(checkpoint)
     guard.check_companions(config_file, vocab_file, checkpoint, shapes)
-    labels = None
-    if _OUTPUT_WEIGHTS in shapes:
-        path = _find(_LABELS_FILE, folders, None, "from")
-        described = files.read_json(path)
-        if described.get("task", "ner") != "ner":
-            raise UserError(
-                f"{path}: a model of the task {described['task']} cannot be converted"
-            )
-        labels = list(described["labels"])
-        do_lower_case = described["config"]["do_lower_case"]
+    config = load_encoder_config(config_file)
+    description = _read_description(names, config, folders)
+    if description is not None:
+        do_lower_case = description["config"]["do_lower_case"]
+    labels = list(description["labels"]) if _OUTPUT_WEIGHTS in names else None
     return Model(
-        load_encoder_config(config_file),
+        config,
         restoring.read_model(checkpoint, names),
         load_vocabulary(vocab_file),
         do_lower_case,
         labels,
+        description,
     )
 
 
-def read_huggingface(folder: str) -> Model:
-    """Read a folder of Hugging Face's, in the architecture that it comes from.
+def read_huggingface(folder: str, form: Optional[str] = None) -> Model:
+    """Read a folder of Hugging Face's.
+
+    Args:
+        form: the architecture that it is wanted in. A BERT that was an albert_zh model
+            is read as that unless this is "bert": once fine-tuned elsewhere, its layers
+            are no copies any more.
 
     Raises:
         UserError: weights, configuration or vocabulary are missing, damaged, unknown or
             do not fit each other.
     """
-    config = huggingface.read_config(folder)
+    config = huggingface.read_config(folder, form)
     path = os.path.join(folder, huggingface_tokenizer.VOCABULARY_NAME)
     vocabulary = Vocabulary(huggingface_tokenizer.read_tokens(folder), path=path)
     guard.check_vocabulary_size(identify(vocabulary), config)
@@ -136,7 +151,7 @@ def read_huggingface(folder: str) -> Model:
         vocabulary,
         huggingface_tokenizer.find_lower_case(folder),
         huggingface.read_labels(folder),
-        tuple(notes),
+        notes=tuple(notes),
     )
 
 
@@ -235,15 +250,19 @@ def write_tensorflow(
 ) -> list[str]:
     """Write checkpoint, config and vocabulary to an empty folder, in our form.
 
+    A fine-tuned model of ours keeps its `labels.json`, and labels as before.
+
     Args:
-        arrange_labels: turns the labels of a model that has some into ours; None to
+        arrange_labels: turns the labels of another tool's model into ours; None to
             leave its head out.
 
     Returns:
         What was written, a line each.
     """
     variables = dict(model.variables)
-    if model.labels is not None and arrange_labels is None:
+    if model.description is not None:
+        files.write_json(os.path.join(folder, _LABELS_FILE), model.description)
+    elif model.labels is not None and arrange_labels is None:
         variables.pop(_OUTPUT_WEIGHTS, None)
         variables.pop(_OUTPUT_BIAS, None)
     elif model.labels is not None:

@@ -130,7 +130,7 @@ def _collect(rows: Sequence[Row], tensors: Arrays) -> dict[str, np.ndarray]:
         ):
             raise UserError(
                 f"{row.theirs} differs from the layers before it: the model shares no "
-                "layers; convert it as bert"
+                "layers; convert it with --format=bert"
             )
     return variables
 
@@ -177,10 +177,14 @@ def from_tensors(config: EncoderConfig, tensors: Arrays, where: str) -> Tensors:
     return Tensors(variables, sorted(left_out))
 
 
-def read_config(folder: str) -> EncoderConfig:
-    """Return our configuration of the model in a folder of Hugging Face's."""
+def read_config(folder: str, form: Optional[str] = None) -> EncoderConfig:
+    """Return our configuration of the model in a folder of Hugging Face's.
+
+    Args:
+        form: see `from_huggingface`.
+    """
     path = os.path.join(folder, CONFIG_NAME)
-    return from_huggingface(files.read_json(path), path)
+    return from_huggingface(files.read_json(path), path, form)
 
 
 def read_labels(folder: str) -> Optional[list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Union
+from typing import Any, Mapping, Optional, Union
 
 from albert.base.errors import UserError
 from albert.modeling.config import AlbertConfig, EncoderConfig
@@ -94,12 +94,16 @@ _FIXED = {
 Converted = Union[BertConfig, GoogleAlbertConfig, ElectraConfig, AlbertConfig]
 
 
-def from_huggingface(values: Mapping[str, Any], where: str) -> Converted:
+def from_huggingface(
+    values: Mapping[str, Any], where: str, form: Optional[str] = None
+) -> Converted:
     """Return our configuration of the model that a `config.json` describes.
 
     Args:
         values: the JSON object, with `model_type`.
         where: the file's name, for messages.
+        form: the architecture that is wanted, which matters for an albert_zh model
+            that was unrolled: "bert" for the BERT that it is there.
 
     Raises:
         UserError: an unknown architecture, or a setting that ours lacks.
@@ -115,7 +119,7 @@ def from_huggingface(values: Mapping[str, Any], where: str) -> Converted:
             raise UserError(
                 f"{where}: {key} is {values[key]!r}; only {fixed!r} is known here"
             )
-    if isinstance(values.get(ORIGIN), dict):
+    if form != "bert" and isinstance(values.get(ORIGIN), dict):
         return AlbertConfig.from_dict(values[ORIGIN], where)
     found = {key: values.get(key, value) for key, value in _DEFAULTS[kind].items()}
     if found["hidden_act"] not in _OUR_ACTIVATIONS:

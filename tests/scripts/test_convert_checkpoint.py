@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from albert.checkpoints import convert
-from albert.tasks.ner.foreign_labels import arrange_labels
+from albert.tasks.ner.config import NerConfig
+from albert.tasks.ner.foreign_labels import arrange_labels, check_held_elsewhere
 from tests import forked
 from tests.checkpoints.foreign_kit import (
     CONFIGS,
@@ -89,6 +91,48 @@ def test_a_labelling_model_goes_there_and_back(repo, tmp_path):
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
+def test_a_model_that_reads_more_than_its_encoder_has_no_place_there(repo, tmp_path):
+    config = CONFIGS["albert_zh"]
+    variables = random_variables(config, labels=len(LABELS))
+    variables["ngrams/weights"] = np.ones([7, 5], np.float32)
+    source = write_model(tmp_path / "ours", config, variables, LABELS)
+    described = {"labels": LABELS, "config": {"do_lower_case": True, "head": "crf"}}
+    described["config"].update(ngram_features=True, context="bilstm")
+    (source / "labels.json").write_text(json.dumps(described))
+    done = run_script(
+        repo, "convert_checkpoint.py", f"--from={source}", f"--to={tmp_path / 'hf'}"
+    )
+    assert "--context=bilstm, --ngram_features=True" in only_error(done)
+    assert not (tmp_path / "hf").exists()
+
+
+@pytest.mark.slow
+def test_an_albert_zh_model_fine_tuned_elsewhere_comes_back_as_bert(repo, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    config = CONFIGS["albert_zh"]
+    source = write_model(tmp_path / "ours", config, random_variables(config))
+    model = convert.read_tensorflow(str(source / "albert_model.ckpt"))
+    folder = str(tmp_path / "hf")
+    convert.write_whole(folder, lambda f: convert.write_huggingface(model, f))
+    path = tmp_path / "hf/model.safetensors"
+    weights = load_file(path)
+    changed = "bert.encoder.layer.1.output.dense.weight"
+    weights[changed] = weights[changed] + np.float32(0.5)
+    save_file(weights, path, metadata={"format": "pt"})
+    words = ("convert_checkpoint.py", f"--from={folder}", f"--to={tmp_path / 'bert'}")
+    assert "convert it with --format=bert" in only_error(run_script(repo, *words))
+    done = run_script(repo, *words, "--format=bert")
+    assert done.returncode == 0, done.stderr
+    found = convert.read_tensorflow(str(tmp_path / "bert/albert_model.ckpt"))
+    assert found.config == CONFIGS["bert"]
+    name = "bert/encoder/layer_{}/output/dense/kernel".format
+    np.testing.assert_allclose(
+        found.variables[name(1)], found.variables[name(0)] + 0.5, rtol=1e-6
+    )
+
+
 def test_labels_in_another_order_are_put_into_ours():
     theirs = ["I-B", "O", "B-A", "B-B", "I-A"]
     labels = arrange_labels(theirs, True, 512)
@@ -107,6 +151,25 @@ def test_labels_in_another_order_are_put_into_ours():
 def test_labels_that_are_no_tags_are_refused(labels, message):
     with pytest.raises(ValueError, match=message):
         arrange_labels(labels, True, 512)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("encoder_features", "weighted"),
+        ("context", "transformer"),
+        ("ngram_features", True),
+        ("lexicon_file", "terms.txt"),
+        ("bigram_vectors", "bigrams.txt"),
+        ("word_boundaries", "jieba"),
+    ],
+)
+def test_what_a_token_classifier_has_no_place_for_is_named(name, value):
+    plain = {"head": "crf", "do_lower_case": True}
+    check_held_elsewhere(plain)
+    check_held_elsewhere({**plain, **dataclasses.asdict(NerConfig())})
+    with pytest.raises(ValueError, match=f"trained with: --{name}={value};"):
+        check_held_elsewhere({**plain, name: value})
 
 
 @pytest.mark.slow

@@ -1,15 +1,48 @@
-"""The labels of another tool's model as those of an NER model of ours."""
+"""NER models of ours and the token classifiers of other tools."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Sequence
+from typing import Any, Mapping, Sequence
 
 from albert.base.errors import UserError
 from albert.checkpoints.convert import Labels
 from albert.tasks.ner.config import NerConfig
 from albert.tasks.ner.tag_schemes import collect_labels, detect_scheme, split_tag
 from albert.tasks.ner.task import NerTask
+
+# What a token classifier is, an encoder's last layer and a dense one above, sets these
+# to; with any other value the labels come of more.
+_PLAIN = {
+    "encoder_features": "last",
+    "context": "none",
+    "ngram_features": False,
+    "lexicon_file": None,
+    "bigram_vectors": None,
+    "word_boundaries": "none",
+}
+
+
+def check_held_elsewhere(settings: Mapping[str, Any]) -> None:
+    """Stop unless another tool's token classifier can be such a model.
+
+    Args:
+        settings: name -> value of `NerConfig`; those that a model of an earlier version
+            lacks have their defaults.
+
+    Raises:
+        UserError: names what it has no place for.
+    """
+    more = [
+        f"--{name}={settings[name]}"
+        for name, plain in _PLAIN.items()
+        if settings.get(name, plain) != plain
+    ]
+    if more:
+        raise UserError(
+            "a token classifier of Hugging Face's has no place for what this model was "
+            f"trained with: {', '.join(more)}; without it the labels would be others"
+        )
 
 
 def arrange_labels(labels: Sequence[str], do_lower_case: bool, longest: int) -> Labels:
