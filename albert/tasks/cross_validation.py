@@ -172,12 +172,11 @@ def _write_means(
     folder: str,
     found: Mapping[str, list[Evaluated]],
     held_out: list[Mapping[str, float]],
-    facts: Mapping[str, str],
 ) -> None:
     """Write what all models say together, and the scores on the parts, if any."""
     for several in found.values():
         mean = task_class.average([one.decoded for one in several])
-        write_evaluated(folder, several[0]._replace(decoded=mean), None, facts)
+        write_evaluated(folder, several[0]._replace(decoded=mean), None)
     if held_out:
         path = os.path.join(folder, RESULTS_FILE)
         files.write_json(path, _summarise(held_out))
@@ -236,5 +235,5 @@ def cross_validate(
             )
             if stopped is not None:
                 return stopped
-        _write_means(task_class, run.output_dir, found, held_out, facts)
+        _write_means(task_class, run.output_dir, found, held_out)
     return None

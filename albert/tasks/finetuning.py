@@ -23,7 +23,9 @@ from albert.tasks.finetuning_task import FineTuningTask
 from albert.tasks.frozen_encoder import compute_outputs, find_encoder, freeze_rule
 from albert.tasks.model_folder import (
     COMPANIONS,
+    choose_facts,
     choose_settings,
+    load_facts,
     open_model,
     save_labels,
 )
@@ -56,6 +58,7 @@ class _Run(NamedTuple):
     splits: Mapping[str, Split]
     build_encoder: EncoderBuilder
     replicas: ReplicaConfig
+    facts: Mapping[str, str]
 
     def make_evaluator(self, split: str, mode: str = EVAL) -> CheckpointEvaluator:
         """Return what runs checkpoints over a split."""
@@ -180,13 +183,11 @@ def _prepare_and_train(run: _Run) -> Optional[Stopped]:
     encoder = find_encoder(what.output_dir, what.init_checkpoint) if frozen else None
     start = check_start(task, run.build_encoder, config, run.replicas)
     guard.prepare(what.output_dir, task.encoder, vocabulary, what.vocab_file)
-    save_labels(what.output_dir, task)
+    save_labels(what.output_dir, task, choose_facts(what.output_dir, run.facts))
     return _train(run, config, start, encoder)
 
 
-def _evaluate_and_predict(
-    run: _Run, see: Callable[[Evaluated], object], facts: Mapping[str, str]
-) -> None:
+def _evaluate_and_predict(run: _Run, see: Callable[[Evaluated], object]) -> None:
     """Score val and test; predict test or another file; show what was found.
 
     The scores without a suffix are those of test, or of val where there is no test.
@@ -194,6 +195,7 @@ def _evaluate_and_predict(
     what = run.what
     checkpoint = choose_checkpoint(what.model_folder, what.model_flag)
     guard.make_output_dir(what.output_dir)
+    facts = load_facts(what.model_folder) or {}
     main = "test" if "test" in run.splits else "val"
     for name in ("val", "test", PREDICT_ONLY):
         scored = what.do_eval and name != PREDICT_ONLY
@@ -208,9 +210,9 @@ def _evaluate_and_predict(
         evaluator.close()
         suffix = "" if name == main else f"_{name}"
         found = Evaluated(
-            run.task, name, path, data, decoded, suffix, scored, predicted
+            run.task, name, path, data, decoded, suffix, scored, predicted, facts
         )
-        write_evaluated(what.output_dir, found, read_step(checkpoint), facts)
+        write_evaluated(what.output_dir, found, read_step(checkpoint))
         see(found)
 
 
@@ -229,6 +231,7 @@ def _make_run(
     tuning: FineTuningConfig,
     replicas: ReplicaConfig,
     change: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    facts: Mapping[str, str],
 ) -> _Run:
     """Make the devices, look at all inputs, and return what the run is made of."""
     set_up_devices(replicas)
@@ -251,7 +254,7 @@ def _make_run(
         for name, file in read.items()
     }
     build_encoder = make_encoder_builder(task.encoder)
-    return _Run(run, tuning, task, splits, build_encoder, replicas)
+    return _Run(run, tuning, task, splits, build_encoder, replicas, facts)
 
 
 def run_finetuning(
@@ -275,7 +278,8 @@ def run_finetuning(
         replicas: the devices to train on.
         change: takes what `read_file` gave for each split, and returns what to use.
         see: called with what was found on each file that is scored or predicted.
-        facts: what the files of scores say beside the scores.
+        facts: what the files of scores say beside the scores; kept with the model
+            that is trained, and of no account without training.
 
     Returns:
         How a signal ended training, and so the run, before its end; else None.
@@ -284,11 +288,11 @@ def run_finetuning(
         UserError: a file, a setting or a checkpoint is wrong or does not fit.
     """
     with hold_output(run):
-        whole = _make_run(task_class, run, given, tuning, replicas, change)
+        whole = _make_run(task_class, run, given, tuning, replicas, change, facts)
         if run.do_train:
             stopped = _prepare_and_train(whole)
             if stopped is not None:
                 return stopped
         if run.do_eval or run.do_predict:
-            _evaluate_and_predict(whole, see, facts)
+            _evaluate_and_predict(whole, see)
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import glob
 import os
+import types
 from typing import Any, Mapping, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
@@ -27,6 +28,7 @@ from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import identify, load_vocabulary
 
 LABELS_FILE = "labels.json"
+_FACTS = "facts"
 COMPANIONS = (*guard.COMPANIONS, LABELS_FILE)
 
 
@@ -37,12 +39,21 @@ class StoredModel(NamedTuple):
     settings: ModelSettings
 
 
-def save_labels(output_dir: str, task: FineTuningTask) -> None:
-    """Write the labels and settings of a model to its folder."""
+def save_labels(
+    output_dir: str,
+    task: FineTuningTask,
+    facts: Mapping[str, str] = types.MappingProxyType({}),
+) -> None:
+    """Write the labels and settings of a model to its folder.
+
+    Args:
+        facts: what files of its scores say beside these.
+    """
     value = {
         "task": task.name,
         **task.labels_to_json(task.labels),
         "config": _settings_as_json(task.settings),
+        _FACTS: dict(facts),
     }
     files.write_json(os.path.join(output_dir, LABELS_FILE), value)
 
@@ -74,6 +85,22 @@ def load_labels(folder: str, task_class: type[FineTuningTask]) -> Optional[Store
         return StoredModel(task_class.labels_from_json(value), settings)
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{path} does not hold a model's labels: {error}") from error
+
+
+def load_facts(folder: str) -> Optional[Mapping[str, str]]:
+    """Return the facts that `save_labels` wrote; None where there are no labels.
+
+    Also for labels of an earlier version, which kept no facts.
+    """
+    path = os.path.join(folder, LABELS_FILE)
+    return files.read_json(path).get(_FACTS) if os.path.exists(path) else None
+
+
+def choose_facts(folder: str, facts: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the facts of a model to be trained: its own, where training goes on."""
+    goes_on = tf.train.latest_checkpoint(folder) is not None
+    stored = load_facts(folder) if goes_on else None
+    return facts if stored is None else stored
 
 
 def has_checkpoint(folder: str) -> bool:

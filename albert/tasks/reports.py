@@ -27,6 +27,7 @@ class Evaluated(NamedTuple):
         decoded: see `FineTuningTask.decode`.
         suffix: of the files of scores.
         scored, predicted: whether scores, and predictions, are to be written.
+        facts: of the model, which the file of scores says beside them.
     """
 
     task: FineTuningTask
@@ -37,20 +38,17 @@ class Evaluated(NamedTuple):
     suffix: str
     scored: bool
     predicted: bool
+    facts: Mapping[str, str] = types.MappingProxyType({})
 
 
-def write_evaluated(
-    folder: str,
-    found: Evaluated,
-    step: Optional[int],
-    facts: Mapping[str, str] = types.MappingProxyType({}),
-) -> None:
+def write_evaluated(folder: str, found: Evaluated, step: Optional[int]) -> None:
     """Write the scores and predictions that are asked for; see `write_report`."""
     task = found.task
     if found.scored:
         report = task.report(found.decoded, found.data)
         logging.info("***** Results on %s *****", found.split)
-        write_report(folder, found.suffix, report, task.table_name, step, facts)
+        what = (report, task.table_name, step, found.facts)
+        write_report(folder, found.suffix, *what)
     if found.predicted:
         stem = name_predictions(found.split, found.path)
         written = task.write_predictions(

@@ -150,3 +150,8 @@ def test_pretraining_goes_on_with_the_tasks_texts_first(files, runner, tmp_path)
     again = runner.run(flags, script="run_classifier")
     assert again.status == 0, again.output
     assert "Nothing to train" in again.output
+    flags = kit.make_flags(files, tmp_path / "model", do_train=None)
+    (tmp_path / "model" / "eval_results.txt").unlink()
+    later = runner.run(flags, script="run_classifier")
+    assert later.status == 0, later.output
+    assert (tmp_path / "model" / "eval_results.txt").read_text().splitlines() == lines

@@ -63,6 +63,9 @@ def test_a_task_without_it_says_so():
         NerTask.cut_parts(None, 2, 1)
 
 
+FACTS = {"start": "far"}
+
+
 class StandIn:
     """A task whose score is the number of the line of its first row."""
 
@@ -104,7 +107,7 @@ class Kit:
             storage.write_state(run.output_dir, "model.ckpt-1")
         for split in {"val", "test"} & set(read):
             score = read[split].rows[0].line if split == "val" else len(self.seen)
-            see(Evaluated(StandIn(), split, "p", None, score, "", True, False))
+            see(Evaluated(StandIn(), split, "p", None, score, "", True, False, FACTS))
 
     def call(self, seed=1, folds=3, **steps):
         """Cross-validate; return what each model was given."""
@@ -142,7 +145,7 @@ def test_models_train_without_their_part_and_their_mean_is_scored(kit):
         assert not set(read["train"].rows) & set(read["val"].rows)
     held = {row.text_a for read in reads for row in read["val"].rows}
     assert held == {*(f"train {i}" for i in range(4)), "dev 0", "dev 1"}
-    assert (out / "eval_results.txt").read_text() == "line = 2.0\n"
+    assert (out / "eval_results.txt").read_text() == "line = 2.0\nstart = far\n"
     lines = [float(read["val"].rows[0].line) for read in reads]
     summary = json.loads((out / "cross_validation.json").read_text())["line"]
     assert summary["parts"] == lines

@@ -13,8 +13,10 @@ from albert.checkpoints import storage
 from albert.tasks.finetuning_config import FineTuningRun
 from albert.tasks.model_folder import (
     LABELS_FILE,
+    choose_facts,
     choose_labels,
     describe_folder,
+    load_facts,
     load_labels,
     open_trained,
     save_labels,
@@ -59,6 +61,31 @@ def test_labels_are_read_as_they_were_saved(tmp_path):
     written = files.read_json(str(tmp_path / LABELS_FILE))
     assert written["labels"] == ["O", "B-Method", "I-Method", "B-Task", "I-Task"]
     assert load_labels(str(tmp_path / "absent"), NerTask) is None
+
+
+def test_facts_of_a_model_stay_its_own(model):
+    task, facts = NerTask(CONFIG, LABELS, None, None), {"start": "far"}
+    assert load_facts(model) == {}
+    save_labels(model, task, facts)
+    assert load_facts(model) == facts
+    # What a later run is told is of another start: this model goes on.
+    for later in ({}, {"start": "near"}):
+        assert choose_facts(model, later) == facts
+    save_labels(model, task)
+    assert choose_facts(model, {"start": "near"}) == {}
+
+
+def test_facts_are_those_of_the_run_without_a_model_that_keeps_some(model, tmp_path):
+    facts = {"start": "near"}
+    assert choose_facts(str(tmp_path / "absent"), facts) == facts
+    path = f"{model}/{LABELS_FILE}"
+    value = files.read_json(path)
+    del value["facts"]  # as earlier versions wrote it
+    files.write_json(path, value)
+    assert load_facts(model) is None
+    assert choose_facts(model, facts) == facts
+    save_labels(str(tmp_path), NerTask(CONFIG, LABELS, None, None), {"start": "far"})
+    assert choose_facts(str(tmp_path), facts) == facts  # no checkpoint: it starts anew
 
 
 @pytest.mark.parametrize(
