@@ -122,9 +122,9 @@ def write_predictions(
     if n_best:
         every = map(describe_answers, decoded.readings)
         written[f"{stem}_nbest.json"] = dict(zip(ids, every))
+    if unanswerable:
         nulls = [reading.null_score for reading in decoded.readings]
-        if unanswerable:
-            written[f"{stem}_null_scores.json"] = dict(zip(ids, nulls))
+        written[f"{stem}_null_scores.json"] = dict(zip(ids, nulls))
     for name, value in written.items():
         files.write_json(name, value)
     return list(written)

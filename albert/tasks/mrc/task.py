@@ -251,7 +251,7 @@ class MrcTask(FineTuningTask):
     def write_predictions(
         self, stem: str, decoded: Decoded, data: MrcSource
     ) -> list[str]:
-        """See `FineTuningTask.write_predictions`; `.json`, on request `_nbest.json`."""
+        """See `FineTuningTask.write_predictions`, and of the files `output`."""
         names = [example.question.id for example in data.examples]
         with_nulls = self.labels.unanswerable
         n_best = self.settings.write_n_best

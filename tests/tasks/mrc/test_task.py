@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +11,12 @@ import tensorflow as tf
 from albert.modeling.encoder import make_encoder_builder
 from albert.tasks.mrc.config import INDEPENDENT, JOINT, MrcConfig
 from albert.tasks.mrc.decoding import RankedAnswer, Reading
-from albert.tasks.mrc.output import choose_answer, make_report
+from albert.tasks.mrc.output import (
+    Decoded,
+    choose_answer,
+    make_report,
+    write_predictions,
+)
 from albert.tasks.mrc.readers import TextSpan
 from albert.tasks.mrc.squad import Answer, Passage, Question, SquadFile
 from albert.tasks.mrc.task import Labels, MrcTask
@@ -320,3 +327,27 @@ def test_no_answer_is_given_above_the_threshold(
     settings = MrcConfig(null_score_threshold=threshold)
     reading = Reading((ranked,), null_score)
     assert choose_answer(reading, unanswerable, settings) == answer
+
+
+@pytest.mark.parametrize("n_best", [False, True])
+@pytest.mark.parametrize("unanswerable", [False, True])
+def test_null_scores_are_written_where_there_may_be_no_answer(
+    n_best, unanswerable, tmp_path
+):
+    ranked = RankedAnswer(TextSpan("水", 0, 1), 1.0, 1.0)
+    decoded = Decoded([Reading((ranked,), -0.5)], ["水"], 0.0)
+    stem = str(tmp_path / "p")
+    write_predictions(stem, ["q1"], decoded, n_best, unanswerable)
+    wanted = {
+        "p.json": {"q1": "水"},
+        "p_nbest.json": {
+            "q1": [{"text": "水", "start": 0, "end": 1, "score": 1, "probability": 1}]
+        },
+        "p_null_scores.json": {"q1": -0.5},
+    }
+    if not n_best:
+        del wanted["p_nbest.json"]
+    if not unanswerable:
+        del wanted["p_null_scores.json"]
+    paths = tmp_path.iterdir()
+    assert {path.name: json.loads(path.read_text("utf-8")) for path in paths} == wanted
