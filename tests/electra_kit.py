@@ -47,10 +47,6 @@ class RecordedDraws:
 class Recorded(Recording):
     """One case: its configurations, checkpoint, inputs and outputs."""
 
-    # Building these graphs takes longer than running them.
-    session_config = v1.ConfigProto()
-    session_config.graph_options.rewrite_options.disable_meta_optimizer = True
-
     def __init__(self, folder):
         super().__init__(folder)
         self.values = json.loads((folder / "config.json").read_text())

@@ -23,10 +23,18 @@ INPUTS = (
 )
 
 
+def plain_session() -> v1.Session:
+    """A session that runs graphs as they were built: small ones take longer to rewrite.
+
+    Scripts that tests start as processes have them rewritten, as users do.
+    """
+    config = v1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return v1.Session(config=config)
+
+
 class Recording:
     """A recorded run: its checkpoint, and its arrays by name."""
-
-    session_config = None  # of `session`
 
     def __init__(self, folder):
         self.checkpoint = str(folder / "model.ckpt")
@@ -47,7 +55,7 @@ class Recording:
         Args:
             variables: what to load, if not all that is trained.
         """
-        with v1.Session(config=self.session_config) as session:
+        with plain_session() as session:
             session.run(v1.global_variables_initializer())
             variables = v1.trainable_variables() if variables is None else variables
             v1.train.Saver(variables).restore(session, self.checkpoint)

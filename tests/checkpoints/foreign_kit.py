@@ -12,7 +12,7 @@ from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import make_encoder_builder
 from albert.modeling.published_config import BertConfig, GoogleAlbertConfig
 from albert.text.vocabulary import SPECIAL_TOKENS
-from tests.golden import load_values
+from tests.golden import load_values, plain_session
 
 v1 = tf.compat.v1
 
@@ -79,7 +79,7 @@ def random_variables(config, labels=0, seed=1):
 
 def run(config, variables, labels=0):
     """Return the outputs of a model with these variables, by name."""
-    with tf.Graph().as_default(), v1.Session() as session:
+    with tf.Graph().as_default(), plain_session() as session:
         outputs = build(config, labels)
         trained = v1.trainable_variables()
         load_values(session, [(v, variables[v.op.name]) for v in trained])

@@ -18,7 +18,7 @@ from albert.modeling.encoder import make_encoder_builder
 from tests.conformance.kit import make_tokens, small_config
 from tests.conftest import TESTDATA
 from tests.electra_kit import Recorded
-from tests.golden import Golden, load_values, placeholders
+from tests.golden import Golden, load_values, placeholders, plain_session
 from tests.modeling import local_reference, transformer_reference
 
 v1 = tf.compat.v1
@@ -113,7 +113,7 @@ def computed(
     """
     config = small_config(architecture, **changes)
     tokens = make_tokens(np.random.default_rng(3), shortest=1)
-    with tf.Graph().as_default(), v1.Session() as session:
+    with tf.Graph().as_default(), plain_session() as session:
         inputs = map(tf.constant, (tokens.ids, tokens.mask, tokens.segments))
         output = make_encoder_builder(config)(*inputs)
         values = load_random_values(session)

@@ -35,7 +35,7 @@ from tests.conformance.kit import (
     make_examples,
     small_config,
 )
-from tests.golden import relative_error
+from tests.golden import plain_session, relative_error
 
 v1 = tf.compat.v1
 ONE_CPU = ReplicaConfig(num_gpus=0)
@@ -159,11 +159,7 @@ class Built:
                 name: (term.total, term.weight) for name, term in output.losses.items()
             }
             variables = restoring.model_variables()
-            # TensorFlow takes longer to rewrite a graph than to run it twice; exports
-            # below run as users have them.
-            config = v1.ConfigProto()
-            config.graph_options.rewrite_options.disable_meta_optimizer = True
-            self.session = v1.Session(config=config)
+            self.session = plain_session()  # exports below run as users have them
             self.session.run(v1.global_variables_initializer())
             self.values = load_random_values(self.session)
             self.shapes = {v.op.name: v.shape.as_list() for v in variables}

@@ -28,6 +28,10 @@ def watching(cluster, ended):
 
 
 class TestPeerWatch:
+    @pytest.fixture(autouse=True)
+    def fast(self, monkeypatch):
+        monkeypatch.setattr(clusters, "_SECONDS_BETWEEN_LOOKS", 0.1)
+
     @pytest.fixture
     def ended(self):
         class Ended(threading.Event):
@@ -44,13 +48,13 @@ class TestPeerWatch:
         with listening() as there:
             cluster = ClusterConfig((own, there), 0)
             with watching(cluster, ended):
-                time.sleep(2.5)
+                time.sleep(0.5)
                 assert not ended.is_set()
         with contextlib.ExitStack() as stack:
             there = stack.enter_context(listening())
             cluster = ClusterConfig((own, there), 0)
             with watching(cluster, ended):
-                time.sleep(2.5)
+                time.sleep(0.5)
                 stack.close()
                 assert ended.wait(10)
         assert ended.message == f"worker 1 ({there}) is gone; {ADVICE}"
@@ -58,16 +62,16 @@ class TestPeerWatch:
     def test_a_machine_that_was_never_there_is_waited_for(self, ended):
         cluster = ClusterConfig(("127.0.0.1:1", *free_addresses(1)), 0)
         with watching(cluster, ended):
-            assert not ended.wait(4)
+            assert not ended.wait(1)
 
     def test_after_its_end_nothing_is_looked_at(self, ended):
         with contextlib.ExitStack() as stack:
             cluster = ClusterConfig(("a:1", stack.enter_context(listening())), 0)
             with watching(cluster, ended) as watch:
-                time.sleep(2.5)
+                time.sleep(0.5)
                 watch.stop()
                 stack.close()
-                assert not ended.wait(4)
+                assert not ended.wait(1)
 
     def test_a_machine_that_joined_and_died_before_a_look_is_gone(self, ended):
         cluster = ClusterConfig(("127.0.0.1:1", *free_addresses(1)), 0)
@@ -102,7 +106,6 @@ class TestPeerWatch:
             return answer
 
         monkeypatch.setattr(clusters, "_is_listening", is_listening)
-        monkeypatch.setattr(clusters, "_SECONDS_BETWEEN_LOOKS", 0.1)
 
 
 class TestWaitForChief:
