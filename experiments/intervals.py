@@ -6,10 +6,9 @@ import math
 from typing import Callable, NamedTuple, Sequence
 
 import numpy as np
+from scipy import special
 
-# Student's t for 95 %, two-sided, by degrees of freedom from 1 on; then the normal's.
-_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-_NORMAL = 1.96
+_UPPER = 0.975  # of the distribution lies below the upper end of a 95 % interval
 
 
 class Summary(NamedTuple):
@@ -35,7 +34,7 @@ def summarise(values: Sequence[float]) -> Summary:
     if count == 1:
         return Summary(mean, math.nan, math.nan, 1)
     deviation = float(np.std(values, ddof=1))
-    quantile = _T[count - 2] if count - 2 < len(_T) else _NORMAL
+    quantile = float(special.stdtrit(count - 1, _UPPER))  # Student's t
     return Summary(mean, deviation, quantile * deviation / math.sqrt(count), count)
 
 

@@ -12,20 +12,26 @@ from experiments.intervals import compare, f1, summarise
 
 def test_summary_of_three_values():
     # Mean 0.7, squares of deviations 0.01, 0, 0.01: a deviation of 0.1. With two
-    # degrees of freedom t is 4.303: 4.303 * 0.1 / sqrt(3).
+    # degrees of freedom t is 4.3027: 4.3027 * 0.1 / sqrt(3).
     found = summarise([0.6, 0.7, 0.8])
     assert found.mean == pytest.approx(0.7)
     assert found.deviation == pytest.approx(0.1)
-    assert found.half_width == pytest.approx(0.24844, abs=1e-5)
+    assert found.half_width == pytest.approx(0.24842, abs=1e-5)
     assert math.isnan(summarise([0.5]).half_width)
 
 
-def test_quantiles_are_student_t():
-    stats = pytest.importorskip("scipy.stats")
-    for count in range(2, 12):
-        values = np.arange(count, dtype=float)
-        wanted = stats.t.ppf(0.975, count - 1) * stats.sem(values)
-        assert summarise(values).half_width == pytest.approx(wanted, rel=1e-3)
+# Degrees of freedom and t for 95 %, two-sided, as printed tables have them.
+@pytest.mark.parametrize(
+    ("freedom", "quantile"),
+    [(1, 12.706), (4, 2.776), (9, 2.262), (10, 2.228), (11, 2.201), (19, 2.093)]
+    + [(29, 2.045), (120, 1.980)],
+)
+def test_quantiles_are_student_t(freedom, quantile):
+    # n values 1 and as many -1 (and 0 where one is over) have mean 0 and squares 2 n.
+    pairs, rest = divmod(freedom + 1, 2)
+    values = [1.0, -1.0] * pairs + [0.0] * rest
+    error = math.sqrt(2 * pairs / freedom) / math.sqrt(freedom + 1)
+    assert summarise(values).half_width / error == pytest.approx(quantile, abs=6e-4)
 
 
 def test_f1_of_counts():
