@@ -35,6 +35,21 @@ from albert.training.stopping import (
 )
 
 
+def _compare_machines(run: Run) -> None:
+    """Stop unless this machine has the files, model and flags of the others.
+
+    Those of `TrainingConfig` are compared where training starts.
+
+    Raises:
+        UserError: the machines differ.
+    """
+    cluster, names = run.replicas.cluster, run.files.train_files
+    sizes = {os.path.basename(name): os.path.getsize(name) for name in names}
+    compare(cluster, "the bytes of input files", sizes)
+    compare(cluster, "the model's config", run.model.to_dict())
+    compare(cluster, "their flags", run.flags_in_common)
+
+
 def _prepare_training(run: Run, scratch: Optional[str]) -> Optional[Start]:
     """Check all that training needs, and make the model directory.
 
@@ -66,9 +81,7 @@ def _prepare_training(run: Run, scratch: Optional[str]) -> Optional[Start]:
             trained_with=run.trained_with,
         )
     if run.replicas.num_machines > 1 and not has_ended(run.training):
-        names = run.files.train_files
-        sizes = {os.path.basename(name): os.path.getsize(name) for name in names}
-        compare(cluster, "the bytes of input files", sizes)
+        _compare_machines(run)
         metadata = os.path.join(output_dir, METADATA_FILE)
         if not os.path.exists(metadata):
             raise UserError(

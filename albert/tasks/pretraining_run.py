@@ -6,6 +6,7 @@ import dataclasses
 import os
 from typing import Any, Mapping, Optional
 
+from albert.base.settings import Settings, list_settings
 from albert.checkpoints import guard
 from albert.checkpoints.initial import resolve_init
 from albert.evaluation.config import HeldOutConfig
@@ -24,6 +25,12 @@ from albert.training.config import ReplicaConfig, TrainingConfig
 from albert.training.replicas import set_up_devices
 from albert.training.start import Start, check_start, has_ended
 from albert.training.task import Task
+
+
+def without_paths(settings: Settings) -> dict[str, Any]:
+    """Return the values of settings by their flags; a file may have several names."""
+    declared = [each for each in list_settings(type(settings)) if each.path is None]
+    return {each.flag: getattr(settings, each.name) for each in declared}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +61,11 @@ class Run:
     def is_evaluator(self) -> bool:
         """Whether this machine only evaluates what others train."""
         return self.replicas.cluster is not None and self.replicas.cluster.is_evaluator
+
+    @property
+    def flags_in_common(self) -> dict[str, Any]:
+        """The flags that several machines must have alike, beside `TrainingConfig`."""
+        return {**without_paths(self.config), **without_paths(self.held_out)}
 
     @property
     def needs_scratch(self) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 from albert.base.errors import UserError
 from albert.evaluation.config import HeldOutConfig
 from albert.modeling.encoder import load_encoder_config, make_encoder_builder
@@ -23,6 +26,7 @@ from albert.tasks.pretraining_run import (
     find_vocabulary_file,
     inspect_records,
     set_up,
+    without_paths,
 )
 from albert.text.vocabulary import (
     CLS,
@@ -33,6 +37,18 @@ from albert.text.vocabulary import (
     parse_vocabulary,
 )
 from albert.training.config import ReplicaConfig, TrainingConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class ElectraRun(Run):
+    """What a run is made of, its networks and losses included."""
+
+    objective: ObjectiveConfig
+
+    @property
+    def flags_in_common(self) -> dict[str, Any]:
+        """See `Run.flags_in_common`."""
+        return {**super().flags_in_common, **without_paths(self.objective)}
 
 
 def _count_tokens(files: ElectraFiles) -> int:
@@ -102,7 +118,7 @@ def make_run(
     training: TrainingConfig,
     held_out: HeldOutConfig,
     replicas: ReplicaConfig,
-) -> Run:
+) -> ElectraRun:
     """Make the devices, look at all inputs, and return what the run is made of."""
     model = load_model(config, files)
     training = set_up(config, training, replicas)
@@ -131,7 +147,7 @@ def make_run(
         machine=replicas.cluster.index if replicas.num_machines > 1 else 0,
     )
     eval_files = files.eval_files or files.train_files
-    return Run(
+    return ElectraRun(
         task,
         train_data,
         NumberedRecords(eval_files, expected, readable=readable),
@@ -143,4 +159,5 @@ def make_run(
         training,
         held_out,
         replicas,
+        objective,
     )

@@ -9,15 +9,24 @@ import types
 
 import pytest
 
+from albert.base.errors import UserError
 from albert.checkpoints import guard
+from albert.evaluation.config import HeldOutConfig
 from albert.modeling.config import AlbertConfig
 from albert.tasks import pretraining_experiment as experiment
 from albert.tasks import pretraining_run
+from albert.tasks.electra.config import ElectraRunConfig, ObjectiveConfig
+from albert.tasks.electra.run import ElectraRun
 from albert.tasks.pretraining import run
 from albert.tasks.pretraining.config import PretrainingConfig, PretrainingFiles
+from albert.training import cluster
+from albert.training.cluster_config import ClusterConfig
 from albert.training.config import ReplicaConfig, TrainingConfig
 
 CONFIG = AlbertConfig(vocab_size=6, hidden_size=8, num_attention_heads=2)
+
+
+CLUSTER = ClusterConfig(("a:1", "b:2"), 1, chief_named=True)
 
 
 class Enough(Exception):
@@ -122,3 +131,74 @@ def test_other_labels_than_those_trained_for_are_warned_of(
     assert len(warnings) == warned
     if warned:
         assert warnings[0][1:] == (checkpoint, trained, given)
+
+
+def _make_trainer(kind, path, **changes):
+    """Return the run of a machine, of what it compares with others alone."""
+    parts = dict.fromkeys(field.name for field in dataclasses.fields(kind))
+    parts.update(
+        model=CONFIG,
+        held_out=HeldOutConfig(),
+        files=types.SimpleNamespace(train_files=[str(path)]),
+        replicas=types.SimpleNamespace(cluster=CLUSTER),
+    )
+    return kind(**{**parts, **changes})
+
+
+WORDS = PretrainingConfig(do_train=True)
+TOKENS = {"config": ElectraRunConfig(do_train=True), "objective": ObjectiveConfig()}
+DROPOUT = dataclasses.replace(CONFIG, hidden_dropout_prob=0.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "chief", "worker", "message"),
+    [
+        (
+            run.PretrainingRun,
+            {"config": WORDS},
+            {"config": WORDS, "model": DROPOUT},
+            "the model's config, hidden_dropout_prob: chief 0 .* has 0.0, .* has 0.5",
+        ),
+        (
+            run.PretrainingRun,
+            {"config": WORDS},
+            {"config": dataclasses.replace(WORDS, dynamic_masking=True)},
+            "their flags, dynamic_masking: chief 0 .* has False, .* has True",
+        ),
+        (
+            run.PretrainingRun,
+            {"config": WORDS},
+            {"config": dataclasses.replace(WORDS, objectives="masked_lm:1")},
+            "their flags, objectives",
+        ),
+        (
+            run.PretrainingRun,
+            {"config": WORDS},
+            {"config": WORDS, "held_out": HeldOutConfig(eval_every_steps=2)},
+            "their flags, eval_every_steps",
+        ),
+        (
+            ElectraRun,
+            TOKENS,
+            {**TOKENS, "objective": ObjectiveConfig(temperature=0.5)},
+            "their flags, temperature: chief 0 .* has 1.0, .* has 0.5",
+        ),
+    ],
+)
+def test_machines_with_another_model_or_other_flags_stop(
+    monkeypatch, tmp_path, kind, chief, worker, message
+):
+    told = {}
+
+    def exchange(_, what, value):
+        told.setdefault(what, []).append(value)
+        return told[what]
+
+    monkeypatch.setattr(cluster, "exchange", exchange)
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(b"12")
+    experiment._compare_machines(_make_trainer(kind, path, **chief))
+    experiment._compare_machines(_make_trainer(kind, path, **chief))
+    told = {what: values[:1] for what, values in told.items()}
+    with pytest.raises(UserError, match=f"the machines differ in {message}"):
+        experiment._compare_machines(_make_trainer(kind, path, **worker))
