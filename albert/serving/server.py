@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import json
 import math
 import socket
+import time
 from typing import Any, Optional
 
 from absl import logging
@@ -24,12 +26,22 @@ with extra("serve"):
 
 _KEEP_ALIVE_SECONDS = 20
 _MAX_HEAD_BYTES = 16 * 1024
-_TOO_SLOW = (
-    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-)
-_TOO_MANY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
-    b"Content-Length: 0\r\n\r\n"
+
+
+def _make_refusal(status: str, message: str, **headers: str) -> bytes:
+    """Return an answer given before there is a request; it closes the connection."""
+    body = json.dumps({"error": message}).encode()
+    headers |= {"Content-Type": "application/json", "Connection": "close"}
+    headers["Content-Length"] = str(len(body))
+    lines = [f"{name.replace('_', '-')}: {text}\r\n" for name, text in headers.items()]
+    return f"HTTP/1.1 {status}\r\n{''.join(lines)}\r\n".encode() + body
+
+
+_TOO_SLOW = _make_refusal("408 Request Timeout", "the request was not whole in time")
+_TOO_MANY = _make_refusal(
+    "503 Service Unavailable",
+    "there are too many connections; come again later",
+    Retry_After="1",
 )
 
 
@@ -108,35 +120,50 @@ def run(service: Service, listener: socket.socket) -> None:
             raise
         logging.info("Stopped by SIGTERM; every accepted request was answered")
     finally:
-        service.batcher.close(timeout=config.shutdown_timeout)
+        service.batcher.close(timeout=max(0.0, server.deadline - time.monotonic()))
 
 
 class _Server(uvicorn.Server):
+    """Names its address, and the answers that nobody took when it ends."""
+
+    deadline = 0.0  # of time.monotonic(), once it ends
+
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)
         names = ", ".join(self.config.app.models)
         logging.info("Serving %s at %s", names, name_address(sockets[0]))
 
+    async def shutdown(self, sockets: Any = None) -> None:
+        self.deadline = time.monotonic() + self.config.app.config.shutdown_timeout
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            if connection.transport.get_write_buffer_size():
+                connection.cut_off()
+
 
 def _make_protocol(config: ServiceConfig) -> type:
     class Protocol(_TimedProtocol):
-        head_seconds = config.request_timeout
+        seconds = config.request_timeout
         max_connections = config.max_connections
 
     return Protocol
 
 
 class _TimedProtocol(H11Protocol):
-    """A connection on which the first lines of a request must come in time.
+    """A connection on which requests must come, and answers be taken, in time.
 
-    uvicorn waits for them for ever; it closes connections between requests alone.
+    uvicorn waits for both for ever; it closes connections between requests alone.
     """
 
-    head_seconds: float
+    seconds: float
     max_connections: int
     _head_timer: Optional[asyncio.TimerHandle] = None
+    _answer_timer: Optional[asyncio.TimerHandle] = None
+    _ending = False
 
     def connection_made(self, transport: Any) -> None:
+        # Writing pauses whenever the system takes less than all of an answer.
+        transport.set_write_buffer_limits(high=0)
         super().connection_made(transport)
         if len(self.connections) > self.max_connections:
             transport.write(_TOO_MANY)
@@ -145,6 +172,7 @@ class _TimedProtocol(H11Protocol):
 
     def connection_lost(self, error: Optional[Exception]) -> None:
         self._stop_watching()
+        self._stop_waiting()
         super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
@@ -156,11 +184,36 @@ class _TimedProtocol(H11Protocol):
         if self.conn.trailing_data[0]:  # the next request has begun already
             self._watch_head()
 
+    def shutdown(self) -> None:
+        self._ending = True
+        super().shutdown()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._answer_timer = self.loop.call_later(self.seconds, self.cut_off)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
+
+    def cut_off(self) -> None:
+        """Close the connection though its client has not taken the answer whole."""
+        self._stop_waiting()
+        logging.warning("a client did not take its answer in time")
+        if self._ending:
+            self.config.app.cut_off += 1
+        self.transport.abort()
+
     def _watch_head(self) -> None:
         if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
             self._stop_watching()
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.head_seconds, self._give_up)
+            self._head_timer = self.loop.call_later(self.seconds, self._give_up)
 
     def _stop_watching(self) -> None:
         if self._head_timer is not None:

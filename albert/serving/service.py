@@ -57,7 +57,7 @@ class Service:
         """
         self.models = dict(models)
         self.config = config
-        self.cut_off = 0  # requests that shutting down did not wait for
+        self.cut_off = 0  # requests and answers that shutting down did not wait for
         self.metrics = Metrics(lambda: len(self.batcher))
         self.batcher = Batcher(
             self._predict,
@@ -151,9 +151,10 @@ class _Exchange:
 
     def __init__(self, scope: Any, receive: Any, send: Any):
         self._receive, self._send = receive, send
-        names = {name for name, _ in scope["headers"]}
+        headers = dict(scope["headers"])
         # Whether the request has been read to its end.
-        self._whole = not names & {b"content-length", b"transfer-encoding"}
+        length = headers.get(b"content-length", b"0")
+        self._whole = length == b"0" and b"transfer-encoding" not in headers
         self.status = service_routes.CLIENT_GONE
 
     async def receive(self) -> Any:
@@ -166,7 +167,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], (b"x-content-type-options", b"nosniff")]
-            if not self._whole and self.status >= 400:
+            if not self._whole:
                 headers.append((b"connection", b"close"))  # what follows is not read
             message = {**message, "headers": headers}
         await self._send(message)

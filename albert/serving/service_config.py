@@ -84,7 +84,9 @@ class ServiceConfig(Settings):
         check=at_least(1),
     )
     request_timeout: float = setting(
-        20.0, "Seconds that a client has to send a request whole.", check=above(0)
+        20.0,
+        "Seconds that a client has to send a request whole, and to take its answer.",
+        check=above(0),
     )
     max_connections: int = setting(
         1000, "The most connections at a time.", check=at_least(1)

@@ -114,9 +114,13 @@ def serving(command, log, *flags):
         server.process.wait(60)
 
 
-def head(text="", path="/v1/predict", length=None, **headers):
-    """Return a request for raw sockets; `length` is what it says of its body."""
-    body = json.dumps({"text": text}).encode()
+def head(text="", path="/v1/predict", length=None, texts=None, **headers):
+    """Return a request for raw sockets, of the text once or `texts` times.
+
+    `length` is what it says of its body.
+    """
+    value = {"text": text} if texts is None else {"texts": [text] * texts}
+    body = json.dumps(value).encode()
     headers = {
         "Host": "x",
         "Content-Type": "application/json",

@@ -70,6 +70,13 @@ def in_threads(function, arguments):
     return [results[argument] for argument in arguments]
 
 
+def error_of(answer):
+    """Return what an answer as it comes says was wrong, from a body of its length."""
+    lines, _, body = answer.partition(b"\r\n\r\n")
+    assert int(re.search(rb"(?i)content-length: (\d+)", lines).group(1)) == len(body)
+    return json.loads(body)["error"]
+
+
 def test_one_text(service):
     answer = service.predict(text=SECRET + "x")
     entity = {"type": "X", "start": 2, "end": 3, "surface": "x", "score": 0.5}
@@ -265,7 +272,9 @@ def test_half_sent_requests_run_out_of_time(service, sent, answer):
         start = time.monotonic()
         connection.sendall(sent)
         assert is_open(connection)
-        assert read_until_closed(connection).startswith(answer)
+        found = read_until_closed(connection)
+        assert found.startswith(answer)
+        assert b" 200 " in answer or "not whole in" in error_of(found)
         # 20 s are given between requests, and 1.5 s for one that has begun.
         assert 1.2 < time.monotonic() - start < 12
 
@@ -280,6 +289,29 @@ def test_a_request_sent_in_drips_runs_out_of_time_too(service):
         except OSError:
             pass
         assert time.monotonic() - start < 10
+
+
+def test_a_body_that_nobody_reads_keeps_no_connection(service):
+    """Its sender could wait for ever before the rest: nobody waits for that."""
+    request = "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n"
+    with service.connect() as connection:
+        connection.sendall(request.format(100).encode() + b"x")
+        assert b"\r\nconnection: close\r\n" in read_until_closed(connection)
+    with service.connect() as connection:
+        for _ in range(2):  # there is nothing to read: it stays
+            connection.sendall(request.format(0).encode())
+            assert b"connection: close" not in connection.recv(65536)
+
+
+def test_answers_that_nobody_reads_keep_no_connection(service):
+    """The first of many pages fill what the system holds back, some MB."""
+    before = service.log().count("did not take its answer")
+    with service.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000)
+        service.wait_for(
+            lambda: service.log().count("did not take its answer") > before
+        )
+    assert service.predict(text="a").status == 200
 
 
 def test_a_failing_model_is_an_answer_and_its_log_names_no_text(service):
@@ -357,6 +389,7 @@ def test_too_many_connections_are_told_to_come_later(folder):
             answer = read_until_closed(connection)
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"Retry-After: 1" in answer
+        assert "too many connections" in error_of(answer)
         for connection in waiting:
             connection.close()
         time.sleep(0.3)
@@ -388,15 +421,18 @@ def test_sigterm_finishes_what_was_accepted(folder):
 
 
 def test_sigterm_waits_no_longer_than_it_is_told(folder):
-    flags = [f"--model=a={folder}/late", "--shutdown_timeout=1"]
+    """Not for what is computed, nor for whoever does not read; once for both."""
+    flags = [f"--model=a={folder}/late", "--shutdown_timeout=4"]
     with serving(STAND_IN, folder / "late_log", *flags) as server:
-        with server.connect() as connection:
+        with server.connect() as connection, server.connect() as deaf:
+            deaf.sendall(head("x" * 20_000, texts=8))  # some 10 MB of entities
+            server.wait_for(lambda: "POST /v1/predict 200" in server.log())
             connection.sendall(head("sleep 30"))
-            server.wait_for(lambda: computed(folder, "late"))
+            server.wait_for(lambda: "sleep 30" in computed(folder, "late"))
             start = time.monotonic()
             assert server.stop() == 143
-            assert time.monotonic() - start < 15
-            assert "1 requests were not finished in time" in server.log()
+            assert 3.5 < time.monotonic() - start < 7.5
+            assert "2 requests were not finished in time" in server.log()
 
 
 def test_ctrl_c_ends_it_as_it_ends_every_script(folder):
