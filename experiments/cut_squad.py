@@ -33,11 +33,11 @@ class CutConfig(Settings):
     )
     output_file: str = setting(REQUIRED, "The sample, laid out alike.", path=ANY_PATH)
     questions: int = setting(
-        REQUIRED, "Take passages until they have so many questions.", check=at_least(1)
+        REQUIRED,
+        "Take the passages whose first question is one of so many.",
+        check=at_least(1),
     )
-    skip: int = setting(
-        0, "Pass over passages until they have so many questions.", check=at_least(0)
-    )
+    skip: int = setting(0, "Begin after so many questions.", check=at_least(0))
 
 
 def cut_passages(
@@ -45,23 +45,25 @@ def cut_passages(
 ) -> list[Mapping[str, Any]]:
     """Return the passages ("paragraphs" of a file) of a sample.
 
-    Samples of which one skips what the other has taken share no passage.
+    A passage is in the sample that its first question falls in, so samples of which
+    one skips what the others ask for share no passage, however many there are.
 
     Raises:
-        UserError: there are too few questions.
+        UserError: there are too few questions, or one passage holds them all.
     """
     taken: list[Mapping[str, Any]] = []
-    passed = count = 0
+    count = 0
     for passage in passages:
-        if passed < skip:
-            passed += len(passage["qas"])
-        elif count < questions:
-            count += len(passage["qas"])
+        if skip <= count < skip + questions:
             taken.append(passage)
-    if count < questions:
+        count += len(passage["qas"])
+    if count < skip + questions:
         raise UserError(
-            f"there are {count} questions after the first {passed}, asked are "
-            f"{questions}"
+            f"there are {count} questions, asked are {questions} after the first {skip}"
+        )
+    if not taken:
+        raise UserError(
+            f"no passage begins among the {questions} questions after the first {skip}"
         )
     return taken
 

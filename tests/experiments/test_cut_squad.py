@@ -25,19 +25,25 @@ def make_file(path, sizes):
 
 
 def test_samples_that_skip_each_other_share_no_passage(tmp_path):
-    source = make_file(tmp_path / "all.json", [2, 3, 1, 2])
+    # The passages' first questions are 0, 3, 5, 7 and 8, counted from 0.
+    source = make_file(tmp_path / "all.json", [3, 2, 2, 1, 2])
     taken = []
-    for skip in (0, 3):
+    for skip, questions in ((0, 4), (4, 3), (7, 3)):
         output = tmp_path / f"{skip}.json"
-        run(CutConfig(source, str(output), questions=3, skip=skip))
+        run(CutConfig(source, str(output), questions=questions, skip=skip))
         value = json.loads(output.read_text(encoding="utf-8"))
         assert value["version"] == "v"
         taken.append([d["paragraphs"][0]["context"] for d in value["data"]])
-    # Three questions are two passages of five; whoever skips three skips these.
-    assert taken == [["文0", "文1"], ["文2", "文3"]]
+    # The second has two of the three it asks for: passage 1 took the first of them.
+    assert taken == [["文0", "文1"], ["文2"], ["文3", "文4"]]
 
 
 def test_too_few_questions_are_one_line(tmp_path):
     source = make_file(tmp_path / "all.json", [2, 3, 1])
-    with pytest.raises(UserError, match="1 questions after the first 5, asked are 2"):
-        run(CutConfig(source, str(tmp_path / "out.json"), questions=2, skip=4))
+    output = str(tmp_path / "out.json")
+    with pytest.raises(
+        UserError, match="are 6 questions, asked are 3 after the fi.* 4"
+    ):
+        run(CutConfig(source, output, questions=3, skip=4))
+    with pytest.raises(UserError, match="no passage begins among the 2 questions af"):
+        run(CutConfig(source, output, questions=2, skip=3))
