@@ -3,9 +3,9 @@
 python3 -m experiments.hold_out --held_out_from=abstracts.txt --output_dir=texts \
     --input_file='papers*.txt' --labelled_files='ner/*.conll'
 
-Writes `held_out.txt`, and each text under its own name: `abstracts.txt` without the
-documents held out, the others without the sentences that are like one of these, and all
-of them without those that are like a labelled sentence.
+Writes `held_out.txt`, and each text under its own name, `abstracts.txt` without the
+documents held out; all of them without the sentences that are like one of these, or
+like a labelled sentence.
 """
 
 from __future__ import annotations
@@ -161,10 +161,11 @@ def run(config: HoldOutConfig) -> None:
     labelled = _read_labelled(config.labelled_files)
     os.makedirs(config.output_dir, exist_ok=True)
     _write(os.path.join(config.output_dir, HELD_OUT), held_out)
+    unwanted = held_out + labelled
     own = os.path.join(config.output_dir, names[0])
-    _write(own, _clean(config.held_out_from, rest, labelled))
+    _write(own, _clean(config.held_out_from, rest, unwanted))
     for name, path in zip(names[1:], config.input_file):
-        kept = _clean(path, read_documents(path), held_out + labelled)
+        kept = _clean(path, read_documents(path), unwanted)
         if config.max_characters is not None:
             kept = draw(kept, config.max_characters)
         _write(os.path.join(config.output_dir, name), kept)

@@ -47,6 +47,15 @@ def test_sentences_like_held_out_ones_go_and_empty_documents_with_them(tmp_path)
     assert read("papers.txt") == [[other], [SENTENCE[:11]]]
 
 
+def test_the_corpus_itself_keeps_no_copy_of_what_is_held_out(tmp_path):
+    other = "另一篇论文的另一句话与前面的句子没有任何相同之处"
+    documents = [[SENTENCE], [other, f"摘要：{SENTENCE}"], [SENTENCE]]
+    write(tmp_path / "abstracts.txt", documents)
+    read = run(tmp_path)
+    assert read("held_out.txt") == [[SENTENCE]]
+    assert read("abstracts.txt") == [[other]]
+
+
 def test_no_text_keeps_labelled_sentences_and_blanks_do_not_count(tmp_path):
     held_out = ["第一篇"]
     spaced = "本文 提出一种 基于 CNN 的图像分类方法 并给出实验结果"
