@@ -11,6 +11,7 @@ from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
 from albert.base import files
 from albert.base.errors import UserError
+from albert.checkpoints import storage
 from albert.checkpoints.best import choose_checkpoint
 from albert.evaluation.evaluator import read_step
 from albert.serving.class_predictor import ClassPredictor
@@ -96,9 +97,15 @@ class Predictor:
         set_up_devices(replicas)
         self.task = open_trained(row.task_class, model_dir, flag)
         self.model_dir = model_dir
-        self._checkpoint = choose_checkpoint(model_dir, flag)
+        checkpoint = choose_checkpoint(model_dir, flag)
         terms = NO_TERMS if dictionary is None else read_terms(dictionary)
-        self._session = ModelSession(self.task, self._checkpoint, replicas, precision)
+        self._session = ModelSession(self.task, checkpoint, replicas, precision)
+        # Now: a training that goes on may remove the files later.
+        self._checkpoint = {
+            "checkpoint": os.path.basename(checkpoint),
+            "global_step": read_step(checkpoint),
+            "weights": storage.identify_values(checkpoint),
+        }
         # What predicts for this task alone, with its own methods.
         self.of_task = row.make_predictor(self.task, self._session, batch_size, terms)
 
@@ -148,8 +155,7 @@ class Predictor:
             "do_lower_case": self.task.settings.do_lower_case,
             "encoder": self.task.encoder.to_dict(),
             "vocabulary": {"size": vocabulary.size, "sha256": vocabulary.sha256},
-            "checkpoint": os.path.basename(self._checkpoint),
-            "global_step": read_step(self._checkpoint),
+            **self._checkpoint,
         }
 
     def close(self) -> None:

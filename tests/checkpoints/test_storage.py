@@ -25,6 +25,16 @@ def test_latest_step_is_read_from_the_folder(written, tmp_path):
     assert storage.latest_step(str(tmp_path / "nowhere")) is None
 
 
+def test_values_are_told_apart_by_their_index(tmp_path):
+    """The data are of equal size; a copy under another name is the same."""
+    found = []
+    for name, value in (("a", 1.0), ("b", 1.0), ("c", 1.0 + 2**-23)):
+        prefix = str(tmp_path / name)
+        storage.write_variables(prefix, {"w": np.float32([0.0, value])})
+        found.append(storage.identify_values(prefix))
+    assert found[0] == found[1] != found[2]
+
+
 @pytest.mark.parametrize("form", ["{prefix}", "{prefix}.index", "{folder}"])
 def test_a_checkpoint_can_be_named_by_prefix_index_or_folder(written, tmp_path, form):
     named = form.format(prefix=written, folder=tmp_path)

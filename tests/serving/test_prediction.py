@@ -10,6 +10,7 @@ import pytest
 
 import albert.serving
 from albert.base.errors import UserError
+from albert.checkpoints import storage
 from albert.serving import prediction
 from albert.serving.prediction import predict_files
 from albert.serving.prediction_config import PredictionConfig
@@ -213,7 +214,22 @@ def test_another_input_is_not_gone_on_with(tmp_path, monkeypatch, model_dir):
             predict(model_dir, str(path), **settings, resume=True)
 
 
-def test_another_model_is_not_gone_on_with(tmp_path, monkeypatch, model_dir):
+def at_another_step(folder):
+    for name in folder.glob("model.ckpt-7*"):
+        name.rename(str(name).replace("ckpt-7", "ckpt-8"))
+    state = (folder / "checkpoint").read_text()
+    (folder / "checkpoint").write_text(state.replace("ckpt-7", "ckpt-8"))
+
+
+def of_other_values(folder):
+    prefix = str(folder / "model.ckpt-7")
+    values = storage.read_variables(prefix, list(storage.read_shapes(prefix)))
+    values["output_bias"] = values["output_bias"] + 1
+    storage.write_variables(prefix, values)
+
+
+@pytest.mark.parametrize("change", [at_another_step, of_other_values])
+def test_another_model_is_not_gone_on_with(tmp_path, monkeypatch, model_dir, change):
     monkeypatch.setattr(prediction, "_CHUNK_BATCHES", 1)
     path, out = tmp_path / "in.jsonl", tmp_path / "out"
     settings = {"input_format": "jsonl", "output_file": str(out), "batch_size": 1}
@@ -222,10 +238,7 @@ def test_another_model_is_not_gone_on_with(tmp_path, monkeypatch, model_dir):
         predict(model_dir, str(path), **settings)
     other = tmp_path / "other"
     shutil.copytree(model_dir, other)
-    for name in other.glob("model.ckpt-7*"):
-        name.rename(str(name).replace("ckpt-7", "ckpt-8"))
-    state = (other / "checkpoint").read_text()
-    (other / "checkpoint").write_text(state.replace("ckpt-7", "ckpt-8"))
+    change(other)
     with pytest.raises(UserError, match="was made with model"):
         predict(str(other), str(path), **settings, resume=True)
 

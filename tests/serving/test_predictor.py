@@ -248,6 +248,17 @@ def test_a_model_says_what_it_is(predictor):
     assert value["encoder"]["hidden_size"] == 16
 
 
+def test_a_model_says_what_it_is_when_its_checkpoint_is_gone(model_dir, tmp_path):
+    """A training that goes on removes it while a service lasts."""
+    folder = tmp_path / "model"
+    shutil.copytree(model_dir, folder)
+    predictor = Predictor(str(folder))
+    told = predictor.describe()
+    remove_checkpoint(folder)
+    assert predictor.describe() == told
+    assert (told["checkpoint"], told["global_step"]) == ("model.ckpt-7", 7)
+
+
 def break_labels(folder):
     (folder / "labels.json").write_text('{"task": "poetry"}')
 
