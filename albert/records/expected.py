@@ -41,6 +41,19 @@ class ExpectedRecords(NamedTuple):
             return ("max_seq_length",)
         return ("max_seq_length", "max_predictions_per_seq")
 
+    @property
+    def highest(self) -> dict[str, int]:
+        """Feature -> the highest value that the model has a place for; 0 is the lowest.
+
+        Of every objective; a record may lack some of them.
+        """
+        return {
+            "input_ids": self.vocab_size - 1,
+            "masked_lm_ids": self.vocab_size - 1,
+            "masked_lm_positions": self.max_seq_length - 1,
+            "next_sentence_labels": 1,
+        }
+
 
 class _Origin(NamedTuple):
     """Who makes the records of an objective, who trains on them, and for what."""

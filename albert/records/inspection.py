@@ -133,12 +133,7 @@ def _check_values(
             f"{file}: holds the token id {highest}, but the config's vocab_size is "
             f"{expected.vocab_size}"
         )
-    most = {
-        "input_ids": expected.vocab_size - 1,
-        "masked_lm_ids": expected.vocab_size - 1,
-        "masked_lm_positions": expected.max_seq_length - 1,
-        "next_sentence_labels": 1,
-    }
+    most = expected.highest
     for feature in spec:
         high = most.get(feature.name)
         values = () if high is None else _values(example, feature)

@@ -77,7 +77,11 @@ class RecordFiles(DataSource):
         if mode == TRAIN:
             return self.read_from(batch_size, 0, 0, 1)
         dataset = read_in_order(
-            self._files, self._expected.spec, batch_size, self._make_opener()
+            self._files,
+            self._expected.spec,
+            batch_size,
+            self._make_opener(),
+            self._expected.highest,
         )
         return self.finish_evaluation(dataset, batch_size)
 
@@ -95,6 +99,7 @@ class RecordFiles(DataSource):
             self._length_buckets,
             self._open_shard(self._make_opener()),
             passed_over,
+            self._expected.highest,
         )
         return self.finish_training(dataset, number, batch_size)
 

@@ -7,6 +7,7 @@ needs. Padding has no part in attention, so losses stay what they were.
 
 from __future__ import annotations
 
+import types
 from typing import Callable, Mapping, Optional, Sequence
 
 import tensorflow as tf
@@ -134,6 +135,7 @@ def read_shuffled(
     length_buckets: bool = False,
     open_file: OpenFile = tf.data.TFRecordDataset,
     passed_over: int = 0,
+    highest: Mapping[str, int] = types.MappingProxyType({}),
 ) -> tf.data.Dataset:
     """Return batches for training, repeated endlessly; every batch is whole.
 
@@ -150,6 +152,8 @@ def read_shuffled(
             wide as in the files, see `trim`.
         open_file: a file's name -> the dataset of its serialised records.
         passed_over: batches to leave out at the beginning, before they are parsed.
+        highest: feature -> its highest value, where that is checked; 0 is the lowest. A
+            batch with another one raises InvalidArgumentError.
 
     Returns:
         A dataset of dicts: name -> int32 or float32 [batch, length].
@@ -166,7 +170,7 @@ def read_shuffled(
         dataset = _make_whole(dataset, batch_size)
     else:
         dataset = dataset.repeat().batch(batch_size, drop_remainder=True)
-    return _parse(dataset.skip(passed_over), spec)
+    return _parse(dataset.skip(passed_over), spec, highest)
 
 
 def read_in_order(
@@ -174,6 +178,7 @@ def read_in_order(
     spec: Sequence[records.Feature],
     batch_size: int,
     open_file: OpenFile = tf.data.TFRecordDataset,
+    highest: Mapping[str, int] = types.MappingProxyType({}),
 ) -> tf.data.Dataset:
     """Return batches of each record once, in order, the last possibly smaller.
 
@@ -181,14 +186,27 @@ def read_in_order(
     """
     dataset = tf.data.Dataset.from_tensor_slices(list(input_files))
     dataset = dataset.flat_map(open_file)
-    return _parse(dataset.batch(batch_size), spec)
+    return _parse(dataset.batch(batch_size), spec, highest)
 
 
 def _parse(
-    dataset: tf.data.Dataset, spec: Sequence[records.Feature]
+    dataset: tf.data.Dataset,
+    spec: Sequence[records.Feature],
+    highest: Mapping[str, int],
 ) -> tf.data.Dataset:
+    def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        features = records.parse(serialized, spec)
+        for name in sorted(set(highest) & set(features)):
+            values = features[name]
+            # A look-up on a GPU gives zeros for a row that the table lacks, in silence.
+            inside = (tf.reduce_min(values) >= 0) & (
+                tf.reduce_max(values) <= highest[name]
+            )
+            tf.debugging.Assert(inside, [f"{name} are not in 0 to {highest[name]}"])
+        return features
+
     dataset = dataset.map(
-        lambda serialized: records.parse(serialized, spec),
+        parse,
         num_parallel_calls=tf.data.AUTOTUNE,
         deterministic=True,
     )

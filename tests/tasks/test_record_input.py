@@ -10,9 +10,11 @@ import pytest
 import tensorflow as tf
 
 from albert.records import features as records
+from albert.records.expected import ExpectedRecords
 from albert.records.tfrecord import frame
 from albert.tasks import record_input as reading
-from albert.training.task import EVAL
+from albert.tasks.pretraining.source import RecordSource
+from albert.training.task import EVAL, TRAIN
 from tests import forked
 from tests.golden import Golden, placeholders
 
@@ -153,6 +155,34 @@ def test_losses_of_an_example_are_those_of_the_padded_one(testdata, layout):
                 losses.append(session.run(output.predictions, feed))
     for name, padded in losses[1].items():
         np.testing.assert_allclose(losses[0][name], padded, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "value", "high"),
+    [
+        (TRAIN, "input_ids", 100, 99),
+        (EVAL, "masked_lm_positions", -1, 63),
+        (EVAL, "next_sentence_labels", 2, 1),
+    ],
+)
+def test_a_value_that_the_model_has_no_place_for_ends_the_reading(
+    tmp_path, mode, name, value, high
+):
+    # On a GPU looking it up would give zeros, and training go on.
+    values = {
+        **{"input_ids": [99] * 64, "input_mask": [1] * 64, "segment_ids": [0] * 64},
+        **{"masked_lm_positions": [63], "masked_lm_ids": [99]},
+        **{"masked_lm_weights": [1.0], "next_sentence_labels": [1]},
+    }
+    path, expected = str(tmp_path / "a.tfrecord"), ExpectedRecords(64, 4, 100)
+    with open(path, "wb") as file:
+        for record in (values, {**values, name: [value]}):
+            file.write(frame(records.serialize(record, SPEC)))
+    source = RecordSource([path], expected, length_buckets=False)
+    message = f"{name} are not in 0 to {high}"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        list(source.read(mode, 1).take(2))
+    assert f"{path}: record 2: " in source.find_bad_input(lambda: False)
 
 
 REPLICAS = """
