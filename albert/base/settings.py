@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import numbers
+import os
 import typing
 from typing import Any, Callable, Optional, Sequence
 
@@ -33,6 +35,15 @@ ANY_PATH = "any path"
 INPUT_FILE = "a file that exists"
 INPUT_FILES = "files that exist: names and globs, separated by commas"
 INPUT_FOLDER = "a folder that exists"
+
+# Type of a setting -> the values it takes, and what they are called. A file of JSON
+# gives any; NumPy's numbers are numbers, and a path may be an object.
+_VALUES = {
+    bool: (bool, "true or false"),
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+    str: ((str, os.PathLike), "text"),
+}
 
 _KEY = "setting"
 _LARGEST = 2**63 - 1  # TensorFlow counts in 64 bits
@@ -191,16 +202,26 @@ class Settings:
         """Check what concerns several settings at once; UserError names them."""
 
 
+def _check_type(declared: Setting, value: Any) -> None:
+    kinds, words = _VALUES[declared.type]
+    is_bool = isinstance(value, bool)  # which Python takes for a whole number
+    if is_bool != (declared.type is bool) or not isinstance(value, kinds):
+        raise UserError(f"{declared.flag} must be {words}, got {value!r}")
+
+
 def check_setting(declared: Setting, value: Any) -> None:
     """Raise UserError unless a setting may have this value."""
     if value is None and declared.optional:
         return
     if declared.default is REQUIRED and value in (None, "", ()):
         raise UserError(f"--{declared.flag} must be given")
+    if declared.sequence and not isinstance(value, (list, tuple)):
+        raise UserError(f"{declared.flag} must be a list, got {value!r}")
     for one in value if declared.sequence else (value,):
+        _check_type(declared, one)
         if declared.choices is not None:
             check_choice(declared.flag, one, declared.choices)
-        if declared.type is int and isinstance(one, int):
+        if declared.type is int:
             check_range(declared.flag, one, low=-_LARGEST, high=_LARGEST)
         if declared.check is not None:
             declared.check(declared.flag, one)

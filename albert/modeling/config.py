@@ -10,7 +10,7 @@ import dataclasses
 from typing import Any, ClassVar, Mapping, Optional
 
 from albert.base.checks import check_choice, check_range
-from albert.base.errors import UserError
+from albert.base.errors import UserError, prefix_errors
 
 ACTIVATIONS = ("gelu", "gelu_erf", "relu", "tanh", "linear")
 LAYER_NORM_PLACES = ("postln", "preln")
@@ -149,10 +149,8 @@ class EncoderConfig:
         missing = [key for key in cls.required_keys if key not in values]
         if missing:
             raise UserError(f"{where}: {missing[0]} is missing")
-        try:
+        with prefix_errors(where):
             return cls(**{key: value for key, value in values.items() if key in known})
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from error
 
 
 @dataclasses.dataclass(frozen=True)

@@ -49,13 +49,17 @@ def save_labels(
     Args:
         facts: what files of its scores say beside these.
     """
-    value = {
+    value = {**describe_model(task), _FACTS: dict(facts)}
+    files.write_json(os.path.join(output_dir, LABELS_FILE), value)
+
+
+def describe_model(task: FineTuningTask) -> dict[str, Any]:
+    """Return the labels and settings of a model as JSON values."""
+    return {
         "task": task.name,
         **task.labels_to_json(task.labels),
         "config": _settings_as_json(task.settings),
-        _FACTS: dict(facts),
     }
-    files.write_json(os.path.join(output_dir, LABELS_FILE), value)
 
 
 def _settings_as_json(settings: ModelSettings) -> dict[str, Any]:
@@ -79,12 +83,12 @@ def load_labels(folder: str, task_class: type[FineTuningTask]) -> Optional[Store
     value = files.read_json(path)
     try:
         name = value.get("task", task_class.name)  # absent in the first models of NER
-        if name != task_class.name:
-            raise UserError(f"{folder} holds a model of the task {name}")
-        settings = task_class.settings_class(**value["config"])
-        return StoredModel(task_class.labels_from_json(value), settings)
-    except (AttributeError, KeyError, TypeError) as error:
+        if name == task_class.name:
+            settings = task_class.settings_class(**value["config"])
+            return StoredModel(task_class.labels_from_json(value), settings)
+    except (AttributeError, KeyError, TypeError, UserError) as error:
         raise UserError(f"{path} does not hold a model's labels: {error}") from error
+    raise UserError(f"{folder} holds a model of the task {name}")
 
 
 def load_facts(folder: str) -> Optional[Mapping[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 from itertools import filterfalse
 from typing import Any, Iterable, Mapping, NamedTuple, Optional
@@ -13,7 +12,7 @@ from absl import logging
 
 from albert.base import files
 from albert.base.compare import first_difference
-from albert.base.errors import UserError
+from albert.base.errors import UserError, prefix_errors
 from albert.base.lock import hold_folder
 from albert.checkpoints import guard, restoring, storage
 from albert.checkpoints.best import choose_checkpoint
@@ -31,7 +30,12 @@ from albert.tasks.data_files import find_splits
 from albert.tasks.finetuning import Split, plan_training
 from albert.tasks.finetuning_config import FineTuningConfig
 from albert.tasks.finetuning_task import FineTuningTask
-from albert.tasks.model_folder import COMPANIONS, LABELS_FILE, save_labels
+from albert.tasks.model_folder import (
+    COMPANIONS,
+    LABELS_FILE,
+    describe_model,
+    save_labels,
+)
 from albert.tasks.multitask import SCORE, Member, MultiSource, MultiTask, ScopedTask
 from albert.tasks.multitask_config import Entry, MultiTaskRun, read_entries
 from albert.tasks.reports import Evaluated, write_evaluated
@@ -93,21 +97,30 @@ def _make_evaluator(run: _Run, member: Member, split: Split) -> CheckpointEvalua
     )
 
 
-def _open_member(
+def open_member(
     entry: Entry, encoder: EncoderConfig, vocabulary: Vocabulary, seed: int
 ) -> tuple[Member, dict[str, Split]]:
-    """Read a task's files and return it with them."""
-    task_class = entry.task_class
-    settings = task_class.settings_class(**entry.settings)
+    """Read a task's files and return it with them: split -> what is in its file.
+
+    Args:
+        entry: the task, as the file of tasks names it.
+        encoder, vocabulary: that all tasks share.
+        seed: of the shuffling in training.
+
+    Raises:
+        UserError: a file is missing or wrong, or a setting does not fit the encoder.
+    """
+    task_class, settings = entry.task_class, entry.settings
     paths = find_splits(entry.data_dir, task_class.suffixes)
     if "train" not in paths:
-        raise UserError(f"{entry.name}: {entry.data_dir} holds no train file")
+        raise UserError(f"{entry.data_dir} holds no train file")
     read = {
         name: task_class.read_file(path, True, settings) for name, path in paths.items()
     }
     guard.check_length(settings.max_seq_length, encoder)
     tokenizer = Tokenizer(vocabulary, settings.do_lower_case)
     labels = task_class.collect_labels(read["train"])
+    labels = task_class.complete_labels(labels, read["train"], settings)
     task = task_class(settings, labels, tokenizer, encoder)
     splits = {
         name: Split(paths[name], task.make_source(name, file, seed))
@@ -130,10 +143,11 @@ def _make_run(
     guard.check_vocabulary_size(identify(vocabulary), encoder)
     if what.init_checkpoint:
         guard.check_pair(encoder, vocabulary, what.init_checkpoint)
-    opened = [
-        _open_member(entry, encoder, vocabulary, tuning.random_seed)
-        for entry in read_entries(what.tasks, classes)
-    ]
+    opened = []
+    for entry in read_entries(what.tasks, classes, encoder.scope):
+        with prefix_errors(f"{what.tasks}: {entry.name}"):
+            seed = tuning.random_seed
+            opened.append(open_member(entry, encoder, vocabulary, seed))
     members, splits = ([pair[i] for pair in opened] for i in (0, 1))
     build = make_encoder_builder(encoder)
     return _Run(what, tuning, replicas, encoder, vocabulary, build, members, splits)
@@ -141,12 +155,7 @@ def _make_run(
 
 def _describe(members: Iterable[Member]) -> dict[str, Any]:
     """Return what `labels.json` says of the tasks."""
-    tasks = {}
-    for name, task, _ in members:
-        own = task.labels_to_json(task.labels)
-        tasks[name] = {
-            **{"task": task.name, **own, "config": dataclasses.asdict(task.settings)}
-        }
+    tasks = {member.name: describe_model(member.task) for member in members}
     return {"task": "multitask", "tasks": tasks}
 
 

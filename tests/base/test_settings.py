@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from typing import Optional
 
+import numpy as np
 import pytest
 
 from albert.base.settings import (
@@ -28,6 +30,7 @@ class Run(Settings):
     kind: str = setting("a", "Which.", choices=("a", "b"))
     names: tuple[str, ...] = setting((), "Who.", choices=("x", "y"))
     counts: tuple[int, ...] = setting((), "Each.", check=at_least(1))
+    fast: bool = setting(False, "Whether.")
     helper: Optional[dict] = None
 
     def validate(self):
@@ -38,7 +41,7 @@ class Run(Settings):
 def test_a_setting_is_listed_as_its_field_declares_it():
     found = {s.name: s for s in list_settings(Run)}
     assert list(found) == [
-        *("output_dir", "steps", "rate", "share", "kind", "names", "counts")
+        *("output_dir", "steps", "rate", "share", "kind", "names", "counts", "fast")
     ]
     assert found["output_dir"].flag == "to"
     assert found["output_dir"].path == ANY_PATH
@@ -64,6 +67,17 @@ def test_a_setting_is_listed_as_its_field_declares_it():
         ({"kind": "c"}, "^kind must be one of a, b; got 'c'$"),
         ({"names": ("x", "z")}, "^names must be one of x, y; got 'z'$"),
         ({"counts": (2, 0)}, "^counts must be at least 1, got 0$"),
+        ({"output_dir": 3}, "^to must be text, got 3$"),
+        ({"steps": "3"}, "^steps must be a whole number, got '3'$"),
+        ({"steps": 3.0}, "^steps must be a whole number, got 3.0$"),
+        ({"steps": None}, "^steps must be a whole number, got None$"),
+        ({"steps": True}, "^steps must be a whole number, got True$"),
+        ({"rate": "much"}, "^rate must be a number, got 'much'$"),
+        ({"rate": False}, "^rate must be a number, got False$"),
+        ({"fast": "false"}, "^fast must be true or false, got 'false'$"),
+        ({"fast": 0}, "^fast must be true or false, got 0$"),
+        ({"names": "x"}, "^names must be a list, got 'x'$"),
+        ({"counts": (1, "2")}, "^counts must be a whole number, got '2'$"),
     ],
 )
 def test_wrong_values_are_refused(values, message):
@@ -72,5 +86,14 @@ def test_wrong_values_are_refused(values, message):
 
 
 def test_values_within_the_rules_are_kept():
-    run = Run("m", 1, 0.1, 0.0, "b", ("y",), (1,), {})
-    assert dataclasses.astuple(run) == ("m", 1, 0.1, 0.0, "b", ("y",), (1,), {})
+    values = ("m", 1, 0.1, 0.0, "b", ("y",), (1,), True, {})
+    assert dataclasses.astuple(Run(*values)) == values
+
+
+def test_a_whole_number_is_a_number_and_numpys_are_numbers():
+    run = Run("m", steps=np.int64(3), rate=2, share=np.float32(0.5))
+    assert (run.steps, run.rate, run.share) == (3, 2, 0.5)
+
+
+def test_a_path_may_be_an_object():
+    assert Run(pathlib.Path("m")).output_dir == pathlib.Path("m")

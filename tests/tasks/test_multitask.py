@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from albert.base.errors import UserError
 from albert.checkpoints import storage
 from albert.modeling.config import AlbertConfig
 from albert.modeling.encoder import make_encoder_builder
@@ -28,8 +25,6 @@ from albert.tasks.multitask import (
     ScopedTask,
     share_batches,
 )
-from albert.tasks.multitask_config import read_entries
-from albert.tasks.multitask_run import export_member
 from albert.text.tokenization import Tokenizer
 from albert.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from albert.training.config import ReplicaConfig, TrainingConfig
@@ -234,48 +229,6 @@ def test_reading_counts_when_it_is_drawn_and_its_score_is_a_share():
     assert MrcTask.best_metric.gain(40) == 0.4
     assert members[0].task.best_metric.gain(0.4) == 0.4
     assert Metric("loss", higher_is_better=False).gain(2) == -2
-
-
-def test_a_tasks_model_is_written_as_if_it_were_alone(tmp_path):
-    values = {
-        "bert/embeddings/word_embeddings": np.ones([9, 4], np.float32),
-        "one/classifier/output_bias": np.zeros([2], np.float32),
-        "two/classifier/output_bias": np.zeros([3], np.float32),
-        "two/classifier/output_bias/adam_m": np.ones([3], np.float32),
-        storage.GLOBAL_STEP: np.int64(7),
-    }
-    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY.tokens), "utf-8")
-    storage.write_variables(str(tmp_path / "model.ckpt-7"), values)
-    folder = str(tmp_path / "two")
-    vocab = str(tmp_path / "vocab.txt")
-    export_member(str(tmp_path / "model.ckpt-7"), MEMBERS[1], CONFIG, folder, vocab)
-    shapes = storage.read_shapes(f"{folder}/model.ckpt-7")
-    assert shapes == {
-        "bert/embeddings/word_embeddings": [9, 4],
-        "classifier/output_bias": [3],
-        storage.GLOBAL_STEP: [],
-    }
-    assert json.loads((tmp_path / "two/labels.json").read_text())["labels"] == [*"abc"]
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ([], "a JSON object of tasks is expected"),
-        ({"a b": {"data_dir": "d"}}, "a b: a name has letters"),
-        ({"a": {}}, "a: an object of data_dir, settings, task, weight"),
-        ({"a": {"data_dir": "d", "x": 1}}, "a: an object of data_dir"),
-        ({"a": {"data_dir": "d", "task": "x"}}, "task 'x' is none of classification"),
-        ({"a": {"data_dir": "d", "weight": -1}}, "a: weight must be a number of 0"),
-        ({"a": {"data_dir": "d", "settings": {"x": 1}}}, "there is no setting 'x'"),
-        ({"a": {"data_dir": "d", "weight": 0}}, "every weight is 0"),
-    ],
-)
-def test_wrong_files_of_tasks_end_in_one_line(tmp_path, value, message):
-    path = tmp_path / "tasks.json"
-    path.write_text(json.dumps(value))
-    with pytest.raises(UserError, match=message):
-        read_entries(str(path), [ClassificationTask])
 
 
 @pytest.mark.slow
