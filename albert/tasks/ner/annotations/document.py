@@ -13,6 +13,7 @@ from albert.base.errors import UserError
 SCORES = "scores"
 IDS = "identifiers of documents"
 FIELDS = "other fields of documents"
+ENTITY_FIELDS = "other fields of entities"
 EMPTY_ENTITIES = "entities without a character"
 HALF_CHARACTERS = "halves of surrogate pairs, written as U+FFFD"
 

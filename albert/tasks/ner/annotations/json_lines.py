@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Callable, Iterable, Mapping, Sequence
+from typing import Any, Callable, Collection, Iterable, Mapping, Sequence
 
 from albert.base.errors import UserError
 from albert.tasks.ner.annotations import document as documents
@@ -24,12 +24,38 @@ RELATIONS = "relations between entities"
 # or objects.
 _DOCCANO_LISTS = ("label", "labels")
 _DOCCANO_OBJECTS = "entities"
+_DOCCANO_FIELDS = frozenset({"label", "start_offset", "end_offset"})
+_OUR_FIELDS = frozenset({"type", "start", "end", "surface", "score"})
 
 EntityReader = Callable[[Mapping[str, Any], str], Iterable[Entity]]
 
 
-def _read(path: str, read_entities: EntityReader, names: Sequence[str]) -> Loaded:
-    """Read documents whose entities stand under one of `names` in each object."""
+def _count_relations(value: Mapping[str, Any], where: str) -> int:
+    relations = value.get("relations") or []
+    if not isinstance(relations, list):
+        raise UserError(f'{where}: "relations" is no list')
+    return len(relations)
+
+
+def _count_fields(
+    value: Mapping[str, Any], names: Sequence[str], known: Collection[str]
+) -> int:
+    """Return how many fields of entities, where these are objects, are not known."""
+    items = [item for name in names for item in value.get(name) or ()]
+    return sum(len(set(item).difference(known)) for item in items if type(item) is dict)
+
+
+def _read(
+    path: str,
+    read_entities: EntityReader,
+    names: Sequence[str],
+    known: Collection[str] = (),
+) -> Loaded:
+    """Read documents whose entities stand under one of `names` in each object.
+
+    Args:
+        known: fields of an entity that `read_entities` reads.
+    """
     found, losses = [], Counter()
     for value, where, lost in read_json_lines(path):
         try:
@@ -47,7 +73,8 @@ def _read(path: str, read_entities: EntityReader, names: Sequence[str]) -> Loade
             if key not in ("id", "text", "relations", *names)
         }
         losses.update(lost)
-        losses[RELATIONS] += len(value.get("relations") or ())
+        losses[RELATIONS] += _count_relations(value, where)
+        losses[documents.ENTITY_FIELDS] += _count_fields(value, names, known)
         found.append(Document(value["text"], entities, value.get("id"), fields))
     return Loaded(found, +losses)
 
@@ -87,7 +114,8 @@ def _doccano_entities(value: Mapping[str, Any], where: str) -> Iterable[Entity]:
 
 def read_doccano(path: str) -> Loaded:
     """Read doccano's export of sequence labelling; offsets count characters."""
-    return _read(path, _doccano_entities, (*_DOCCANO_LISTS, _DOCCANO_OBJECTS))
+    names = (*_DOCCANO_LISTS, _DOCCANO_OBJECTS)
+    return _read(path, _doccano_entities, names, _DOCCANO_FIELDS)
 
 
 def write_doccano(items: Sequence[Document]) -> Written:
@@ -148,7 +176,7 @@ def _our_entities(value: Mapping[str, Any], where: str) -> Iterable[Entity]:
 
 def read_predictions(path: str) -> Loaded:
     """Read our predictions: `{"text": ..., "entities": [{"type": ..., ...}]}`."""
-    return _read(path, _our_entities, ("entities",))
+    return _read(path, _our_entities, ("entities",), _OUR_FIELDS)
 
 
 def write_predictions(items: Sequence[Document]) -> Written:

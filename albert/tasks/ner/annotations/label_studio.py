@@ -27,9 +27,14 @@ OTHER_ANNOTATIONS = "annotations of tasks that have several: the first is read"
 PREDICTIONS = "predictions of tasks that are annotated"
 OTHER_RESULTS = "results that are no labels of a text"
 TASK_FIELDS = "fields of tasks outside their data"
+ANNOTATION_FIELDS = "other fields of annotations and predictions"
+CANCELLED = "cancelled annotations with results"
 
 MODEL_VERSION = "albert"
 _KNOWN = {"id", "data", "annotations", "completions", "predictions"}
+_KNOWN_OF_RESULTS = {"from_name", "to_name", "type", "value", "score"}
+_KNOWN_OF_VALUES = {"start", "end", "text", "labels", "score"}
+_OUR_ID = "entity-"
 
 
 def _as_characters(text: str, place: int) -> Optional[int]:
@@ -64,10 +69,11 @@ def _read_result(item: Mapping[str, Any], text: str, where: str) -> list[Entity]
     return [make_entity(text, kind, *place, score, where) for kind in value["labels"]]
 
 
-def _choose_results(task: Mapping[str, Any]) -> tuple[Sequence[Any], Counter]:
-    """Return the results of a task's annotation, or else prediction, and its losses."""
+def _choose_annotation(task: Mapping[str, Any]) -> tuple[Mapping[str, Any], Counter]:
+    """Return a task's annotation, or else prediction, and what its others lose."""
     given = task.get("annotations") or task.get("completions") or []
     annotations = [a for a in given if not a.get("was_cancelled")]
+    cancelled = [a for a in given if a.get("was_cancelled") and a.get("result")]
     predictions = task.get("predictions") or []
     # Exports list predictions by their number alone; that loses nothing of ours.
     predictions = [p for p in predictions if isinstance(p, dict)]
@@ -75,11 +81,24 @@ def _choose_results(task: Mapping[str, Any]) -> tuple[Sequence[Any], Counter]:
     losses = Counter(
         {
             OTHER_ANNOTATIONS: max(0, len(sources) - 1),
+            CANCELLED: len(cancelled),
             PREDICTIONS: len(predictions) if annotations else 0,
             TASK_FIELDS: len(set(task) - _KNOWN),
         }
     )
-    return (sources[0]["result"] if sources else []), losses
+    return (sources[0] if sources else {"result": []}), losses
+
+
+def _count_fields(item: Mapping[str, Any]) -> int:
+    """Return how many fields of a region are not read; an id of ours is none."""
+    ours = {"id"} if str(item.get("id")).startswith(_OUR_ID) else set()
+    others = set(item["value"]) - _KNOWN_OF_VALUES
+    return len(set(item) - _KNOWN_OF_RESULTS - ours) + len(others)
+
+
+def _mean_score(entities: Sequence[Entity]) -> dict[str, float]:
+    scores = [e.score for e in entities if e.score is not None]
+    return {"score": sum(scores) / len(scores)} if scores else {}
 
 
 def _read_task(task: Mapping[str, Any], where: str) -> tuple[Document, Counter]:
@@ -87,12 +106,21 @@ def _read_task(task: Mapping[str, Any], where: str) -> tuple[Document, Counter]:
     text = data.get("text")
     if not isinstance(text, str):
         raise UserError(f'{where}: "data" has no "text" that is a string')
-    results, losses = _choose_results(task)
+    chosen, losses = _choose_annotation(task)
+    results = chosen["result"]
     labels = [r for r in results if r.get("type") == "labels"]
     losses[OTHER_RESULTS] += len(results) - len(labels)
-    entities = [e for item in labels for e in _read_result(item, text, where)]
+    losses[documents.ENTITY_FIELDS] += sum(map(_count_fields, labels))
+    entities = order([e for item in labels for e in _read_result(item, text, where)])
+    # What would be written again is not lost.
+    written = {"was_cancelled": False, "model_version": MODEL_VERSION}
+    written.update(_mean_score(entities))
+    losses[ANNOTATION_FIELDS] += sum(
+        name != "result" and (name not in written or written[name] != value)
+        for name, value in chosen.items()
+    )
     fields = {key: value for key, value in data.items() if key != "text"}
-    return Document(text, order(entities), task.get("id"), fields), losses
+    return Document(text, entities, task.get("id"), fields), losses
 
 
 def read(path: str) -> Loaded:
@@ -123,7 +151,7 @@ def _write_result(number: int, text: str, entity: Entity) -> dict[str, Any]:
     value = {"start": entity.start, "end": entity.end}
     value["text"] = text[entity.start : entity.end]
     value["labels"] = [entity.type]
-    result = {"id": f"entity-{number}", "from_name": "label", "to_name": "text"}
+    result = {"id": f"{_OUR_ID}{number}", "from_name": "label", "to_name": "text"}
     score = {} if entity.score is None else {"score": entity.score}
     return {**result, "type": "labels", "value": value, **score}
 
@@ -137,9 +165,8 @@ def _write_task(document: Document, predicted: bool) -> dict[str, Any]:
     fields = {key: value for key, value in document.fields.items() if key != "text"}
     task["data"] = {"text": document.text, **fields}
     if predicted:
-        scores = [e.score for e in document.entities if e.score is not None]
-        mean = {"score": sum(scores) / len(scores)} if scores else {}
-        prediction = {"model_version": MODEL_VERSION, "result": results, **mean}
+        prediction = {"model_version": MODEL_VERSION, "result": results}
+        prediction.update(_mean_score(document.entities))
         return {**task, "predictions": [prediction]}
     return {**task, "annotations": [{"result": results}]}
 

@@ -117,7 +117,15 @@ def test_other_forms_of_doccano_are_read(tmp_path):
         Document(TEXT, ENTITIES[:1], 3, {"Comments": []}),
         Document(TEXT, ENTITIES[1:], 4),
     ]
-    assert loaded.losses == {json_lines.RELATIONS: 2}
+    assert loaded.losses == {json_lines.RELATIONS: 2, document.ENTITY_FIELDS: 1}
+
+
+def test_our_predictions_say_what_of_an_entity_is_not_read(tmp_path):
+    entity = {"type": "Task", "start": 7, "end": 11, "score": 1.0}
+    value = {"text": TEXT, "entities": [{**entity, "source": "dictionary"}]}
+    loaded = _read(tmp_path, "predictions", _lines(value))
+    assert loaded.documents == [Document(TEXT, (Entity("Task", 7, 11, 1.0),))]
+    assert loaded.losses == {document.ENTITY_FIELDS: 1}
 
 
 def _task(text, *values, **task):
@@ -153,15 +161,16 @@ def test_a_region_at_the_end_of_utf16_text_is_not_cut_off(tmp_path):
 
 
 def test_label_studio_says_what_it_does_not_read(tmp_path):
-    region = {"start": 0, "end": 1, "labels": ["A", "B"]}
-    result = {"type": "labels", "value": region}
+    region = {"start": 0, "end": 1, "labels": ["A", "B"], "paragraph": 1}
+    result = {"id": "Xy", "type": "labels", "value": region, "meta": {"text": ["?"]}}
     choice = {"type": "choices", "value": {"choices": ["x"]}}
     task = {
         "id": 7,
         "data": {"text": "图", "source": "web"},
         "annotations": [
             {"was_cancelled": True, "result": []},
-            {"result": [result, choice]},
+            {"was_cancelled": True, "result": [result]},
+            {"result": [result, choice], "completed_by": 1, "was_cancelled": False},
             {"result": []},
         ],
         "predictions": [{"result": [], "score": 0.5}, 12],
@@ -175,7 +184,29 @@ def test_label_studio_says_what_it_does_not_read(tmp_path):
         label_studio.PREDICTIONS: 1,
         label_studio.OTHER_RESULTS: 1,
         label_studio.TASK_FIELDS: 1,
+        label_studio.CANCELLED: 1,
+        label_studio.ANNOTATION_FIELDS: 1,  # completed_by
+        document.ENTITY_FIELDS: 3,  # id, meta, paragraph
     }
+
+
+def test_label_studio_says_which_model_and_score_of_a_prediction_are_lost(tmp_path):
+    region = {"start": 0, "end": 1, "labels": ["A"], "score": 0.5}
+    results = [{"type": "labels", "value": region}]
+    losses = [
+        _read(
+            tmp_path,
+            "label_studio",
+            json.dumps(
+                [{"data": {"text": "图"}, "predictions": [{"result": results, **more}]}]
+            ),
+        ).losses
+        for more in (
+            {"model_version": "other", "score": 0.25},
+            {"model_version": "albert", "score": 0.5},  # as it would be written again
+        )
+    ]
+    assert losses == [{label_studio.ANNOTATION_FIELDS: 2}, {}]
 
 
 def test_scores_become_pre_annotations():
@@ -252,6 +283,7 @@ def test_reading_columns_names_every_loss(tmp_path):
         ("doccano", '{"text": "a", "label": [[0, 1, ""]]}', "'' is no type"),
         ("doccano", '{"text": "a", "label": [[0.0, 1, "A"]]}', "no places in a text"),
         ("doccano", '{"text": "a", "label": [["A"]]}', '"label" .* does not hold ent'),
+        ("doccano", '{"text": "a", "relations": 3}', '1: "relations" is no list'),
         ("doccano", '{"text": "a", "label": 7}', '"label" .* does not hold entities'),
         (
             "cluener",
