@@ -6,12 +6,14 @@ are blank or begin with `#` are passed over.
 
 from __future__ import annotations
 
+import collections
 import types
 from typing import Collection, Mapping, Sequence
 
 from albert.base import files
 from albert.base.errors import UserError
 from albert.tasks.ner.entities import Span
+from albert.tasks.ner.text import CLOSERS, ENDERS
 
 FORBIDDEN = "-"
 
@@ -31,6 +33,13 @@ class Terms:
         self._kinds = {t: kind for t, kind in kinds.items() if kind != FORBIDDEN}
         self._longest = max(map(len, self._kinds), default=0)
         self._beginnings = {term[0] for term in self._kinds}
+        # The two characters around a place where a sentence could end inside a term
+        # -> the term and the place.
+        self._inner: dict[str, list[tuple[str, int]]] = collections.defaultdict(list)
+        for term in self._kinds:
+            for place in range(1, len(term)):
+                if term[place - 1] in ENDERS + CLOSERS:
+                    self._inner[term[place - 1 : place + 1]].append((term, place))
 
     def check_types(self, known: Collection[str]) -> None:
         """Raise UserError for a type that the model does not know."""
@@ -44,6 +53,13 @@ class Terms:
     def forbids(self, surface: str) -> bool:
         """Whether a surface is no entity."""
         return surface in self._forbidden
+
+    def holds(self, text: str, place: int) -> bool:
+        """Whether `text[place]` continues a term: no sentence begins with it."""
+        return any(
+            inner <= place and text.startswith(term, place - inner)
+            for term, inner in self._inner.get(text[place - 1 : place + 1], ())
+        )
 
     def find(
         self, columns: Sequence[str], starts: Sequence[int], ends: Sequence[int]

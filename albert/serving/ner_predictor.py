@@ -116,7 +116,8 @@ class NerPredictor(TaskPredictor):
         self, texts: Sequence[str], min_score: float = 0.0
     ) -> list[list[LabelledSentence]]:
         """Return the sentences of each text, labelled; see `predict`."""
-        parts = [split_text(text, self._label_set.latin_columns) for text in texts]
+        latin = self._label_set.latin_columns
+        parts = [split_text(text, latin, self._terms.holds) for text in texts]
         labelled = self._label(
             [sentence for part in parts for sentence in part],
             [text for text, part in zip(texts, parts) for _ in part],

@@ -192,6 +192,20 @@ def test_terms_of_the_user_are_entities_and_forbidden_ones_are_not(tmp_path, sch
     assert surface not in {e["surface"] for e in result["entities"]}
 
 
+def test_a_term_with_a_mark_that_ends_sentences_is_found(model_dir, tmp_path):
+    """Of two parts each, and a bracket that closes before the second begins."""
+    (tmp_path / "terms").write_text("用!做\tA\n”支！！\tB\n方！”法\t-\n", "utf-8")
+    predictor = Predictor(model_dir, dictionary=str(tmp_path / "terms"))
+    text = "图用!做像！”支！！做。方！”法!做"
+    entities = predictor.predict([text])[0]["entities"]
+    forced = [e["surface"] for e in entities if "source" in e]
+    assert forced == ["用!做", "”支！！"]
+    (sentences,) = predictor.of_task.label_texts([text])
+    assert ["".join(s.sentence.columns) for s in sentences] == [
+        *("图用!做像！”支！！", "做。", "方！”", "法!", "做")
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

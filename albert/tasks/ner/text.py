@@ -7,7 +7,7 @@ so, a run of Latin letters and digits. White space is no column.
 from __future__ import annotations
 
 import re
-from typing import Iterable, Iterator, NamedTuple
+from typing import Callable, Iterable, Iterator, NamedTuple, Optional
 
 from albert.tasks.ner.conll import Sentence
 
@@ -43,11 +43,14 @@ def find_latin_columns(sentences: Iterable[Sentence]) -> str:
     return WORDS if any(map(_LATIN_WORD.fullmatch, columns)) else CHARACTERS
 
 
-def _sentence_bounds(text: str) -> Iterator[tuple[int, int]]:
+def _sentence_bounds(
+    text: str, holds: Optional[Callable[[str, int], bool]]
+) -> Iterator[tuple[int, int]]:
     start = 0
     for match in _SENTENCE_END.finditer(text):
-        yield start, match.end()
-        start = match.end()
+        if holds is None or not holds(text, match.end()):
+            yield start, match.end()
+            start = match.end()
     yield start, len(text)
 
 
@@ -62,19 +65,24 @@ def _find_characters(text: str, start: int, end: int) -> TextSentence:
     return TextSentence(tuple(columns), tuple(places), tuple(i + 1 for i in places))
 
 
-def split_text(text: str, latin_columns: str = CHARACTERS) -> list[TextSentence]:
+def split_text(
+    text: str,
+    latin_columns: str = CHARACTERS,
+    holds: Optional[Callable[[str, int], bool]] = None,
+) -> list[TextSentence]:
     """Cut a text into sentences, and these into columns.
 
     Args:
         text: of any length; sentences end after 。！？；!?; and at line ends.
         latin_columns: CHARACTERS or WORDS.
+        holds: whether a text must not be cut before a character, by its number.
 
     Example: `split_text("用 CRF。好", WORDS)` is the columns `用 CRF 。` at 0, 2 and 5,
     and `好` at 6.
     """
     find_columns = _find_words if latin_columns == WORDS else _find_characters
     sentences = []
-    for start, end in _sentence_bounds(text):
+    for start, end in _sentence_bounds(text, holds):
         found = find_columns(text, start, end)
         if found.columns:
             sentences.append(found)
