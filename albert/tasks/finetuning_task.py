@@ -139,11 +139,6 @@ class FineTuningTask(Task):
             KeyError, TypeError: it did not write this.
         """
 
-    @property
-    def reads_all_layers(self) -> bool:
-        """Whether the head reads more of the encoder than its output."""
-        return True
-
     def describe_labels(self) -> dict[str, Any]:
         """Return the model's labels as JSON values, for people and other programs."""
         return self.labels_to_json(self.labels)

@@ -6,6 +6,7 @@ each epoch then costs only what stands above the encoder.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from typing import Any, Mapping, NamedTuple, Optional
 
@@ -14,7 +15,7 @@ import tensorflow as tf
 from absl import logging
 
 from albert.base.errors import UserError
-from albert.checkpoints import restoring
+from albert.checkpoints import restoring, storage
 from albert.modeling.encoder import EncoderBuilder
 from albert.tasks.example_source import ExampleSource
 from albert.tasks.finetuning_task import FineTuningTask
@@ -52,16 +53,39 @@ def freeze_rule(scope: str) -> RateRule:
     return RateRule(f"^{scope}/", 0.0, "encoder")
 
 
+def _make_table(rows: int, width: int) -> np.ndarray:
+    """Return float32 [rows, width] in a file that has no name and goes with us.
+
+    Raises:
+        UserError: there is no room for it.
+    """
+    if not width:
+        return np.zeros((rows, 0), np.float32)
+    size = rows * width * np.dtype(np.float32).itemsize
+    room = f"a temporary file of {size / 1e6:,.1f} MB"
+    try:
+        file = tempfile.TemporaryFile()  # noqa: SIM115, the table keeps it
+        # Written to where the disk is full, a file without blocks ends the process.
+        os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        place = tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp"
+        raise UserError(
+            f"--encoder_training=frozen keeps the encoder's outputs in {room}, for "
+            f"which {place} has no room: {error.strerror}; name another folder in "
+            "TMPDIR"
+        ) from error
+    logging.info("They are kept in %s in %s", room, tempfile.gettempdir())
+    return np.memmap(file, np.float32, "w+", shape=(rows, width))
+
+
 class _File:
-    """The outputs of all examples, in a file that has no name and goes with us."""
+    """The outputs of all examples; those at tokens in a file."""
 
     def __init__(self, lengths: np.ndarray, widths: given_encoder.Outputs):
         """Make room for examples of these lengths."""
         self._ends = np.cumsum(lengths)
         self._lengths = lengths
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115, it lives on
-        shape = (int(self._ends[-1]), widths.tokens)
-        self._tokens = np.memmap(self._file, np.float32, "w+", shape=shape)
+        self._tokens = _make_table(int(self._ends[-1]), widths.tokens)
         self._pooled = np.zeros((len(lengths), widths.pooled), np.float32)
 
     def write(self, numbers: np.ndarray, kept: given_encoder.Outputs) -> None:
@@ -104,13 +128,25 @@ class FrozenEncoder(NamedTuple):
     data: FrozenEncoderSource
 
 
-def _restore_encoder(session: v1.Session, scope: str, checkpoint: str) -> None:
-    """Give the encoder's variables in the graph the values of a checkpoint."""
+def _restore_encoder(
+    session: v1.Session, scope: str, checkpoint: str, pooled: bool
+) -> None:
+    """Give the encoder's variables in the graph the values of a checkpoint.
+
+    Args:
+        pooled: whether what pools is read; else a checkpoint may lack its variables,
+            which training then leaves at their initial values.
+    """
     variables = {
         v.op.name: v
         for v in restoring.model_variables()
         if v.op.name.startswith(f"{scope}/")
     }
+    pooler = {name for name in variables if name.startswith(f"{scope}/pooler/")}
+    if not pooled and not pooler & set(storage.read_shapes(checkpoint)):
+        for name in sorted(pooler):
+            logging.info("%s has no %s, which nothing reads", checkpoint, name)
+            del variables[name]
     shapes = {name: v.shape.as_list() for name, v in variables.items()}
     sources = restoring.check_complete(shapes, checkpoint)
     saver = v1.train.Saver({sources[name]: v for name, v in variables.items()})
@@ -133,34 +169,37 @@ def compute_outputs(
         replicas: the devices, of which the first is used.
 
     Raises:
-        UserError: the checkpoint lacks the encoder, or the task encodes an example in
-            several parts.
+        UserError: the checkpoint lacks the encoder, the task encodes an example in
+            several parts, or there is no room for the outputs.
     """
     logging.info("Computing the encoder's outputs of the training data, once")
-    specs, kept = task.features(TRAIN), []
+    specs, calls = task.features(TRAIN), []
     with tf.Graph().as_default():
         inputs = {n: v1.placeholder(s.dtype, s.shape, n) for n, s in specs.items()}
 
         def catch(*arguments: tf.Tensor, training: bool = False, **options: Any):
             del training
             encoded = build_encoder(*arguments, training=False, **options)
-            kept.append(given_encoder.keep_outputs(encoded, task.reads_all_layers))
-            return encoded
+            calls.append((encoded, given_encoder.watch(encoded)))
+            return calls[-1][1]
 
         task.build(inputs, TRAIN, catch)
-        if len(kept) != 1 or inputs["input_ids"].shape.rank != 2:
+        if len(calls) != 1 or inputs["input_ids"].shape.rank != 2:
             raise UserError(
                 "--encoder_training=frozen is for tasks that encode an example at once"
             )
-        widths = given_encoder.Outputs(*(tensor.shape[-1] for tensor in kept[0]))
+        encoded, watched = calls[0]
+        read = given_encoder.find_read(watched)
+        kept = given_encoder.keep_outputs(encoded, read)
+        widths = given_encoder.Outputs(*(tensor.shape[-1] for tensor in kept))
         outputs = _File(data.lengths, widths)
         with v1.Session(config=one_device_config(replicas)) as session:
-            _restore_encoder(session, task.encoder.scope, checkpoint)
+            _restore_encoder(session, task.encoder.scope, checkpoint, read.pooled)
             order = np.argsort(data.lengths, kind="stable")
             for start in range(0, len(order), _BATCH):
                 numbers = order[start : start + _BATCH]
                 batch = data.make_batch(numbers)
                 feed = {inputs[name]: batch[name] for name in specs}
-                outputs.write(numbers, session.run(kept[0], feed))
-    frozen = given_encoder.GivenEncoderTask(task, widths, task.reads_all_layers)
+                outputs.write(numbers, session.run(kept, feed))
+    frozen = given_encoder.GivenEncoderTask(task, widths, read)
     return FrozenEncoder(frozen, FrozenEncoderSource(data, outputs, frozen, seed))

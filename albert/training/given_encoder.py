@@ -6,7 +6,7 @@ checkpoint, but nothing reads its outputs, and so nothing computes them.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Mapping, NamedTuple
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -17,52 +17,85 @@ from albert.training.task import DataSource, Features, Task, TaskOutput
 TOKENS, POOLED = "encoded_tokens", "encoded_pooled"  # features beside the task's own
 
 
+class Read(NamedTuple):
+    """Which outputs of an encoder a task reads.
+
+    Attributes:
+        tokens: the numbers of those at all tokens: 0 for the sequence, 1 for the
+            embeddings, then the layers.
+        pooled: whether it reads the vectors of whole examples.
+    """
+
+    tokens: tuple[int, ...]
+    pooled: bool
+
+
 class Outputs(NamedTuple):
     """What is kept of an encoder's outputs for a batch, or how wide each is.
 
     Attributes:
-        tokens: float32, [B, T, W]: the sequence, or it, the embeddings and all layers
-            side by side, where a task reads them.
-        pooled: float32, [B, H].
+        tokens: float32, [B, T, W]: those at all tokens that a task reads, side by side.
+        pooled: float32, [B, H]; [B, 0] where it is not read.
     """
 
     tokens: Any
     pooled: Any
 
 
-def _tokens_of(encoded: EncoderOutput, all_layers: bool) -> list[tf.Tensor]:
-    if not all_layers:
-        return [encoded.sequence]
+def _tokens_of(encoded: EncoderOutput) -> list[tf.Tensor]:
     return [encoded.sequence, encoded.embedding_output, *encoded.layers]
 
 
-def keep_outputs(encoded: EncoderOutput, all_layers: bool) -> Outputs:
-    """Return what is kept; `all_layers` where more is read than the sequence."""
-    return Outputs(tf.concat(_tokens_of(encoded, all_layers), axis=2), encoded.pooled)
-
-
-def _give_back(
-    encoded: EncoderOutput, kept: Outputs, all_layers: bool
-) -> EncoderOutput:
-    """Return an encoder's output with what was kept in place of what it computes."""
-    encoded = encoded._replace(pooled=kept.pooled)
-    if not all_layers:
-        return encoded._replace(sequence=kept.tokens)
-    sizes = [tensor.shape[-1] for tensor in _tokens_of(encoded, all_layers)]
-    sequence, embeddings, *layers = tf.split(kept.tokens, sizes, axis=2)
+def _with_tokens(encoded: EncoderOutput, tokens: Sequence[tf.Tensor]) -> EncoderOutput:
+    sequence, embeddings, *layers = tokens
     return encoded._replace(
         sequence=sequence, embedding_output=embeddings, layers=tuple(layers)
     )
 
 
+def watch(encoded: EncoderOutput) -> EncoderOutput:
+    """Return the same outputs in tensors that nothing reads yet, see `find_read`."""
+    watched = _with_tokens(encoded, [tf.identity(x) for x in _tokens_of(encoded)])
+    return watched._replace(pooled=tf.identity(encoded.pooled))
+
+
+def find_read(watched: EncoderOutput) -> Read:
+    """Return which outputs are read in the graph by now; `watched` as of `watch`."""
+    tokens = enumerate(_tokens_of(watched))
+    return Read(
+        tuple(number for number, tensor in tokens if tensor.consumers()),
+        bool(watched.pooled.consumers()),
+    )
+
+
+def keep_outputs(encoded: EncoderOutput, read: Read) -> Outputs:
+    """Return what is kept of the outputs of a batch."""
+    tokens, sequence = _tokens_of(encoded), encoded.sequence
+    chosen = [tokens[number] for number in read.tokens] or [sequence[:, :, :0]]
+    pooled = encoded.pooled if read.pooled else sequence[:, 0, :0]
+    return Outputs(tf.concat(chosen, axis=2), pooled)
+
+
+def _give_back(encoded: EncoderOutput, kept: Outputs, read: Read) -> EncoderOutput:
+    """Return an encoder's output with what was kept in place of what it computes."""
+    if read.pooled:
+        encoded = encoded._replace(pooled=kept.pooled)
+    tokens = _tokens_of(encoded)
+    if read.tokens:
+        sizes = [tokens[number].shape[-1] for number in read.tokens]
+        for number, part in zip(read.tokens, tf.split(kept.tokens, sizes, axis=2)):
+            tokens[number] = part
+    return _with_tokens(encoded, tokens)
+
+
 class GivenEncoderTask(Task):
     """A task whose encoder's outputs come with the features; for training alone."""
 
-    def __init__(self, task: Task, widths: Outputs, all_layers: bool):
-        """Keep the task, and how wide the outputs are; see `keep_outputs`."""
+    def __init__(self, task: Task, widths: Outputs, read: Read):
+        """Keep the task, what it reads, and how wide that is; see `keep_outputs`."""
         self._task = task
         self._widths = widths
-        self._all_layers = all_layers
+        self._read = read
 
     def features(self, mode: str) -> dict[str, tf.TensorSpec]:
         """See `Task.features`; with the outputs of the encoder."""
@@ -82,7 +115,7 @@ class GivenEncoderTask(Task):
         def give_back(*inputs: tf.Tensor, training: bool = False, **options: Any):
             del training
             encoded = build_encoder(*inputs, training=False, **options)
-            return _give_back(encoded, kept, self._all_layers)
+            return _give_back(encoded, kept, self._read)
 
         return self._task.build(features, mode, give_back)
 

@@ -148,11 +148,6 @@ class NerTask(FineTuningTask):
             Beside.from_json(value),
         )
 
-    @property
-    def reads_all_layers(self) -> bool:
-        """See `FineTuningTask.reads_all_layers`."""
-        return self.settings.encoder_features != "last"
-
     def describe_labels(self) -> dict[str, Any]:
         """See `FineTuningTask.describe_labels`; without lists of terms."""
         return self.labels_to_json(dataclasses.replace(self.labels, beside=Beside()))
