@@ -240,6 +240,10 @@ def parse_json(text: str, where: str) -> Any:
         raise UserError(f"{where} is not JSON: {error}") from error
     except RecursionError as error:
         raise UserError(f"{where} is JSON nested too deeply to be read") from error
+    except ValueError as error:  # Python reads integers of up to 4,300 digits
+        raise UserError(
+            f"{where} holds a number that is too long to be read"
+        ) from error
 
 
 def replace_folder(source: str, target: str) -> None:

@@ -146,7 +146,8 @@ class NerPredictor(TaskPredictor):
 
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
         """Return a tag for each column of sentences that are in columns already."""
-        return [self.tags_of(labelled) for labelled in self.label_columns(sentences)]
+        labelled = iter(self.label_columns([s for s in sentences if len(s)]))
+        return [self.tags_of(next(labelled)) if len(s) else [] for s in sentences]
 
     def _label(
         self,

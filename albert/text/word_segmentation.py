@@ -27,6 +27,7 @@ _LONGEST_MATCH = 3  # albert_zh looks for words of up to three tokens
 _BEYOND_JIEBA = re.compile(
     "([\u3400-\u4dbf\u9fd6-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+)"
 )
+_HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair, as JSON can escape it
 
 
 @functools.lru_cache(maxsize=1 << 17)
@@ -61,6 +62,12 @@ def _load_rjieba(user_words: Sequence[UserWord]) -> Cut:
     cut = tokenizer.cut
 
     def cut_as_jieba(text: str) -> list[str]:
+        try:
+            return cut_parts(text)
+        except UnicodeEncodeError:  # Rust's strings hold no half a surrogate pair
+            return cut_parts(_HALF.sub("\ufffd", text))
+
+    def cut_parts(text: str) -> list[str]:
         parts = _BEYOND_JIEBA.split(text)
         words = cut(parts[0])
         for rare, part in zip(parts[1::2], parts[2::2]):
@@ -76,6 +83,8 @@ SEGMENTERS = tuple(_LOADERS)
 
 def load_segmenter(name: str, user_words: Sequence[UserWord] = ()) -> Cut:
     """Return the function that cuts a text into words, none lost.
+
+    rjieba gives U+FFFD for half a surrogate pair.
 
     Args:
         name: "jieba", the reference, or "rjieba", the same algorithm and dictionary

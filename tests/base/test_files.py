@@ -161,6 +161,12 @@ def test_a_file_that_is_not_json_is_named(tmp_path, content):
         files.read_json(str(path))
 
 
+def test_json_with_too_long_a_number_is_one_line():
+    assert files.parse_json("1" * 4300, "x") == int("1" * 4300)
+    with pytest.raises(UserError, match="x: line 1 holds a number that is too long"):
+        files.parse_json("1" * 4301, "x: line 1")
+
+
 def test_json_that_is_nested_too_deeply_is_one_line(tmp_path):
     path = tmp_path / "deep.json"
     path.write_text("[" * 100_000 + "]" * 100_000)

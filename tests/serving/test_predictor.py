@@ -254,6 +254,13 @@ def test_tags_of_columns_are_those_of_the_entities(predictor):
     assert [(e["start"], e["end"], e["type"]) for e in entities] == spans
 
 
+def test_a_sentence_without_columns_has_no_tags(predictor):
+    columns = ["用", "支"]
+    assert predictor.tag([[], columns, []]) == [[], *predictor.tag([columns]), []]
+    assert predictor.tag([[]]) == [[]]
+    assert predictor.tag([]) == []
+
+
 def test_a_model_says_what_it_is(predictor):
     value = json.loads(json.dumps(predictor.describe()))
     assert value["task"] == "ner"

@@ -127,6 +127,7 @@ def test_segmenters_lose_nothing_and_find_words(name):
 def test_segmenters_agree_on_chinese_words(testdata):
     pytest.importorskip("rjieba")
     jieba, rjieba = load_segmenter("jieba"), load_segmenter("rjieba")
+    assert rjieba("用\ud83d支持㐀\ude00") == ["用", "\ufffd", "支持", "㐀", "\ufffd"]
     folder = testdata / "pretraining_data"
     lines = [
         line

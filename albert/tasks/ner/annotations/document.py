@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from typing import Any, Iterator, Mapping, NamedTuple, Optional, Sequence
 
@@ -85,14 +86,21 @@ def parse_json(text: str, where: str) -> tuple[Any, Losses]:
     """Return a JSON value, with U+FFFD for half a surrogate pair, and their count.
 
     Raises:
-        UserError: it is not JSON, or holds NaN or an infinity.
+        UserError: it is not JSON, or holds NaN, an infinity, or 1e999, which a float
+            cannot hold.
     """
 
     def refuse(name: str) -> None:
         raise ValueError(f"{name} is no JSON number")
 
+    def read_number(digits: str) -> float:
+        number = float(digits)
+        if math.isinf(number):
+            raise ValueError(f"{digits} is too large a number")
+        return number
+
     try:
-        value = json.loads(text, parse_constant=refuse)
+        value = json.loads(text, parse_constant=refuse, parse_float=read_number)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where} is not JSON: {error}") from error
     halves = sum(
@@ -144,7 +152,10 @@ def make_entity(
     if score is not None:
         if isinstance(score, bool) or not isinstance(score, (int, float)):
             raise UserError(f"{where}: the score {score!r} is no number")
-        score = float(score)
+        try:
+            score = float(score)
+        except OverflowError as error:
+            raise UserError(f"{where}: a score is too large a number") from error
     return Entity(kind, start, end, score)
 
 

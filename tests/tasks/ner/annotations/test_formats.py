@@ -308,6 +308,18 @@ def test_reading_columns_names_every_loss(tmp_path):
             '"score": NaN}]}',
             "NaN is no JSON number",
         ),
+        (
+            "doccano",
+            '{"text": "a", "x": -1e999}',
+            "line 1 is not JSON: -1e999 is too l",
+        ),
+        (
+            "predictions",
+            '{"text": "a", "entities": [{"type": "A", "start": 0, "end": 1, '
+            f'"score": 1{"0" * 400}}}]}}',
+            "line 1: a score is too large a number",
+        ),
+        ("label_studio", '[{"data": {"text": "a", "x": 1e999}}]', "1e999 is too large"),
         ("label_studio", "{}", "is no list of tasks"),
         ("label_studio", '[{"text": "a"}]', "task 1 is no task .*JSON-MIN"),
         ("label_studio", '[{"data": {"t": "a"}}]', 'task 1: "data" has no "text"'),
