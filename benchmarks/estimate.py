@@ -116,14 +116,14 @@ def describe_run(run: Run, rate: Optional[float], share: float) -> list[str]:
     network = run.config
     lines = [
         f"{network.architecture}, width {network.hidden_size}: "
-        f"{run.variables / 1e6:.1f} million variables; {run.steps:,} steps of "
+        f"{run.variables / 1e6:.1f} million parameters; {run.steps:,} steps of "
         f"{run.examples} examples of {run.length} tokens, {run.masks} of them masked",
         f"a step: {cost.total / _GIGA:,.1f} GFLOP (forward "
         f"{cost.forward / cost.total:.0%}, backward {cost.backward / cost.total:.0%}, "
         f"optimizer {cost.optimizer / cost.total:.1%}; of these the logits over the "
         f"vocabulary {cost.output_layer / cost.total:.0%})",
-        f"memory: about {memory.total / _GIGA:.2f} GB in float32 (variables, gradients "
-        f"and moments {memory.variables / _GIGA:.2f}, layers "
+        f"memory: about {memory.total / _GIGA:.2f} GB in float32 (parameters, "
+        f"gradients and moments {memory.variables / _GIGA:.2f}, layers "
         f"{memory.layers / _GIGA:.2f}, logits {memory.logits / _GIGA:.2f}), besides "
         "TensorFlow itself",
     ]
@@ -139,7 +139,7 @@ def describe_run(run: Run, rate: Optional[float], share: float) -> list[str]:
         lines.append(
             f"on one {device.name} ({device.peak / 1e12:g} TFLOP/s in "
             f"{device.precision}): {days:,.2f} days at {share:.0%} of the peak, "
-            f"{10 * days:,.1f} at a tenth of that (ESTIMATE)"
+            f"{10 * days:,.1f} at {share / 10:.1%} (ESTIMATE)"
         )
     return lines
 
@@ -196,7 +196,7 @@ def format_recipes(recipes: Mapping[str, Run], share: float) -> list[str]:
     """Return a table of estimated days on one device at that share of its peak."""
     names = " | ".join(f"{d.name}, {d.precision}" for d in DEVICES)
     lines = [
-        f"| run | variables | operations | {names} |",
+        f"| run | parameters | operations | {names} |",
         "|---|---|---|" + "---|" * len(DEVICES),
     ]
     for name, run in recipes.items():

@@ -134,7 +134,7 @@ class TrainingConfig(Settings):
     )
     clip_norm: float = setting(
         1.0,
-        "The norm that the gradient of all variables together is cut to.",
+        "The gradient is clipped to this global norm.",
         check=above(0),
     )
     # Size of the perturbation of the word embeddings in adversarial training (FGM), and

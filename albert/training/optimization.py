@@ -33,7 +33,7 @@ class OptimizerSettings(NamedTuple):
         beta1, beta2: decay of the means of gradients and of their squares.
         epsilon: added to the root of the mean of squares.
         weight_decay: of the variables that are decayed.
-        clip_norm: what the norm of the whole gradient is cut to.
+        clip_norm: the global norm that the gradient is clipped to.
         rate_rules: factors of the learning rate, see `albert.training.rates`.
         average_decay: of the mean of each variable over the steps, which is kept
             beside it; 0 for none. See `albert.training.schedule.average_decay_at`.
