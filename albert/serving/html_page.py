@@ -6,6 +6,7 @@ It stands alone: no script, no font, no picture from elsewhere.
 from __future__ import annotations
 
 import html
+import re
 from typing import Any, Mapping, Sequence
 
 # Backgrounds light enough for black text, and a darker line under each, which paper
@@ -57,6 +58,8 @@ footer { margin-top: 1.4rem; padding-top: .5rem; border-top: 1px solid #d0d7de;
 }
 """
 
+_FORBIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+
 
 def _style_types(types: Sequence[str]) -> str:
     rules = []
@@ -68,11 +71,9 @@ def _style_types(types: Sequence[str]) -> str:
 
 def _escape(text: str) -> str:
     """Return text as HTML, with U+FFFD for what no HTML may hold."""
-    allowed = "".join(
-        "\ufffd" if (c < " " and c not in "\t\n") or "\ud800" <= c <= "\udfff" else c
-        for c in text
-    )
-    return html.escape(allowed)
+    allowed = _FORBIDDEN.sub("\ufffd", text)
+    # As itself a browser takes it for a line feed, or for none before one.
+    return html.escape(allowed).replace("\r", "&#13;")
 
 
 def write_head(title: str, types: Sequence[str]) -> str:

@@ -87,7 +87,11 @@ class PageReader(html.parser.HTMLParser):
 
 @pytest.mark.parametrize("types", [["M"], ["A", "M"], ["<b>&", "M"]])
 def test_a_page_holds_every_text_unchanged_and_marks_its_entities(types):
-    texts = ["用图像 & <script>alert('x')</script>", "", '"&amp;"\t  两个空格\u2028']
+    texts = [
+        "用图像 & <script>alert('x')</script>",
+        "",
+        '"&amp;"\t  两\r\n个\r空格\u2028',
+    ]
     writer = make_writer("html", types, "a<b")
     results = [result(text, entities=[METHOD][: not n]) for n, text in enumerate(texts)]
     totals = Totals(0, {}).add(results)
