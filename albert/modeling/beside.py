@@ -7,7 +7,7 @@ NER" (2020).
 from __future__ import annotations
 
 import math
-from typing import Optional
+from typing import Callable, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -27,13 +27,27 @@ def _uniform(width: int) -> tf.keras.initializers.Initializer:
     return v1.random_uniform_initializer(-limit, limit)
 
 
+def _values(values: np.ndarray) -> Callable[..., tf.Tensor]:
+    """Return an initialiser of an array, which is no constant of the graph.
+
+    A graph holds 2 GB at most, and goes into the event file each time it is built.
+    """
+
+    def initialise(shape: Sequence[int], dtype: tf.DType = tf.float32) -> tf.Tensor:
+        found = tf.numpy_function(lambda: values, [], dtype)
+        found.set_shape(shape)
+        return found
+
+    return initialise
+
+
 def _table(
     name: str, rows: int, width: int, initial: Optional[np.ndarray], trainable: bool
 ) -> tf.Tensor:
     """Return a table whose row 0, of nothing, is zero."""
     initializer = _uniform(width)
     if initial is not None:
-        initializer = v1.constant_initializer(initial)
+        initializer = _values(initial)
     table = v1.get_variable(
         name, [rows, width], initializer=initializer, trainable=trainable
     )

@@ -107,9 +107,10 @@ def read_vectors(path: str, vocabulary: Vocabulary) -> TokenVectors:
     return found
 
 
-def _parse(numbers: list[str], path: str, number: int) -> list[float]:
+def _parse(numbers: list[str], path: str, number: int) -> np.ndarray:
     try:
-        found = [float(value) for value in numbers]
+        with np.errstate(over="ignore"):  # it is infinite then
+            found = np.array(numbers, np.float32)
     except ValueError as error:
         raise UserError(f"{path} line {number}: {error}") from error
     if not np.isfinite(found).all():

@@ -59,6 +59,16 @@ def test_bigrams_are_mapped_and_stay_as_they_are():
     np.testing.assert_array_equal(variables["bigrams/vectors"], vectors)
 
 
+def test_vectors_of_a_file_do_not_lie_in_the_graph():
+    vectors = np.float32(np.arange(4000)).reshape(80, 50)
+    with tf.Graph().as_default() as graph:
+        ids, weights = tf.zeros([1, 1, 4], tf.int32), tf.zeros([1, 1, 4])
+        beside.lexicon_vectors(ids, weights, *vectors.shape, vectors)
+        beside.bigram_vectors(ids[:, :, :2], *vectors.shape, vectors)
+        consts = [node for node in graph.as_graph_def().node if node.op == "Const"]
+    assert max(node.ByteSize() for node in consts) < 1000  # of 16,000 in one table
+
+
 def test_places_have_a_vector_each_and_none_is_zero():
     found, variables, _ = run(
         lambda: beside.boundary_vectors(tf.constant([[0, 4, 1, 4]]))

@@ -38,6 +38,7 @@ def test_vectors_of_the_vocabulary_are_read_and_others_passed_over(tmp_path):
         ("1 2\n经 0.5\n", "line 2: 1 values, but the first line says 2"),
         ("1 2\n经 a b\n", "line 2: could not convert"),
         ("1 2\n经 nan 1\n", "line 2: a value is not finite"),
+        ("1 2\n经 1e39 1\n", "line 2: a value is not finite"),
         ("1 2\n其 1 1\n", "none of its tokens is in the vocabulary vocab.txt"),
     ],
 )
