@@ -41,7 +41,15 @@ def _parse(where: str, serialized: bytes) -> tf.train.Example:
     return example
 
 
-def _read_first(file: str, readable: damage.Readable) -> tf.train.Example:
+def read_first(file: str, readable: damage.Readable) -> tf.train.Example:
+    """Return the first record of a file that can be read.
+
+    Args:
+        readable: damaged files, and what is to be read of them.
+
+    Raises:
+        UserError: there is none, or it is no example.
+    """
     if file in readable:
         serialized = damage.read_first(file, readable[file])
     else:
@@ -82,7 +90,7 @@ def _adopt_lengths(
     missing = [name for name in expected.lengths if getattr(expected, name) is None]
     if not missing:
         return expected
-    features = _read_first(file, readable).features.feature
+    features = read_first(file, readable).features.feature
     return expected._replace(
         **{name: len(features[LENGTH_OF[name]].int64_list.value) for name in missing}
     )
@@ -268,7 +276,7 @@ def check_records(
         if metadata is not None:
             vocabulary = _check_metadata(file, metadata, expected)
             expected = expected._replace(vocabulary=expected.vocabulary or vocabulary)
-        _check_example(file, _read_first(file, readable), expected)
+        _check_example(file, read_first(file, readable), expected)
         if file not in readable and not _has_stated_size(file, metadata):
             count_records(file)
     return Inspection(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Iterable, Mapping, NamedTuple, Optional, Sequence
+from typing import Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
+import tensorflow as tf
 
+from albert.base.errors import UserError
 from albert.records.arrays import read_arrays
 from albert.records.features import read_metadata
+from albert.training import failures
 from albert.training.task import EVAL, DataSource
 
 _BATCH = 1024
@@ -162,12 +165,21 @@ def _join(parts: Sequence[Tokens]) -> Tokens:
     return Tokens(*map(np.concatenate, zip(*parts)))
 
 
-def _read(data: DataSource, count: Optional[int]) -> Iterable[Mapping]:
+def _read(data: DataSource, count: Optional[int]) -> Iterator[Mapping]:
     def dataset():
         read = data.read(EVAL, _BATCH)
         return read if count is None else read.unbatch().take(count).batch(_BATCH)
 
-    return read_arrays(dataset)
+    try:
+        yield from read_arrays(dataset)
+    except tf.errors.OpError as error:
+        cause = failures.describe(error, data.find_bad_input)
+        if cause is None:
+            raise
+        raise UserError(
+            f"counting what the scores are worth stopped: {cause}; the scores "
+            "themselves are written"
+        ) from error
 
 
 def _read_share(

@@ -7,14 +7,16 @@ that a resumed run sees what an undisturbed one would. Labels are the tokens the
 
 from __future__ import annotations
 
+import types
 from typing import Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from albert.base.errors import UserError
-from albert.records import compression
+from albert.records import damage
 from albert.records.features import CONTINUES_WORD
+from albert.records.inspection import read_first
 from albert.tasks.linear_schedule import Schedule
 from albert.text.vocabulary import CLS, CONTINUATION, MASK, SEP, Vocabulary
 from albert.text.word_segmentation import has_chinese
@@ -79,12 +81,10 @@ def make_tables(vocabulary: Vocabulary) -> MaskingTables:
     return MaskingTables(*ids, plain, is_piece)
 
 
-def check_word_boundaries(files: Sequence[str]) -> None:
+def check_word_boundaries(files: Sequence[str], readable: damage.Readable) -> None:
     """Raise UserError where the first record of a file holds no word boundaries."""
     for file in files:
-        first = next(iter(compression.iterate_records(file)), None)
-        example = tf.train.Example.FromString(first) if first else tf.train.Example()
-        if CONTINUES_WORD not in example.features.feature:
+        if CONTINUES_WORD not in read_first(file, readable).features.feature:
             raise UserError(
                 f"{file} holds no word boundaries, which whole_word_share asks for: "
                 "make the records with --word_boundaries"
@@ -99,6 +99,7 @@ def plan_masking(
     whole_word_share: Schedule,
     num_batches: int,
     seed: int,
+    readable: damage.Readable = types.MappingProxyType({}),
 ) -> DynamicMasking:
     """Check what a run asks for against its records.
 
@@ -106,6 +107,7 @@ def plan_masking(
         files: record files to train on.
         lengths: tokens and masked positions of a record.
         share: of the tokens to mask; None for all that records have room for.
+        readable: damaged files, and what is to be read of them.
 
     Raises:
         UserError: the records have no room for so many, or hold no word boundaries.
@@ -118,7 +120,7 @@ def plan_masking(
             f"records have room for {room} masked ones (max_predictions_per_seq)"
         )
     if any(whole_word_share):
-        check_word_boundaries(files)
+        check_word_boundaries(files, readable)
     share = room / length if share is None else share
     tables = make_tables(vocabulary)
     return DynamicMasking(tables, share, whole_word_share, num_batches, seed)

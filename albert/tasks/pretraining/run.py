@@ -165,6 +165,7 @@ def _plan_masking(
     training: TrainingConfig,
     replicas: ReplicaConfig,
     found: Inspection,
+    readable: Readable,
 ) -> Optional[DynamicMasking]:
     """Return how to draw masks while training; None to keep those of the records.
 
@@ -185,6 +186,7 @@ def _plan_masking(
         parse_schedule(config.whole_word_share, "whole_word_share"),
         training.num_train_steps * training.gradient_accumulation_steps * devices,
         training.random_seed,
+        readable,
     )
 
 
@@ -203,7 +205,7 @@ def make_run(
     check_pairs(objectives, (*files.train_files, *files.eval_files))
     lengths = (found.max_seq_length, found.max_predictions_per_seq)
     expected = ExpectedRecords(*lengths, model.vocab_size)
-    masking = _plan_masking(config, files, training, replicas, found)
+    masking = _plan_masking(config, files, training, replicas, found, readable)
     train_data, eval_data, samples = _make_sources(
         files, expected, readable, config, training, replicas, masking
     )

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from albert.base.errors import UserError
+from albert.records.expected import ExpectedRecords
 from albert.tasks.pretraining import baselines
 from albert.tasks.pretraining.baselines import (
     Baselines,
@@ -25,7 +27,9 @@ from albert.tasks.pretraining.baselines import (
 )
 from albert.tasks.pretraining.config import PretrainingFiles
 from albert.tasks.pretraining.run import warn_of_other_labels
+from albert.tasks.pretraining.source import RecordSource
 from albert.training.task import DataSource
+from tests import pretraining_kit as kit
 
 CLS, SEP, MASK = 1, 2, 3
 
@@ -160,6 +164,19 @@ def test_nothing_is_said_of_records_without_masks():
         sources = ([Arrays(empty)], Arrays(HELD_OUT))
         assert measure_baselines(*sources, 30, False) is None
     assert compare_with_counting(0.1, [Arrays(TRAIN)], Arrays(empty), 30, True) == {}
+
+
+def test_a_damaged_record_among_those_that_are_counted_is_named(tmp_path):
+    path = tmp_path / "train.tfrecord"
+    kit.write_records(path, kit.make_examples(3))
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(content)
+    expected = ExpectedRecords(kit.LENGTH, kit.MASKED, kit.VOCABULARY_SIZE)
+    sample = RecordSource([str(path)], expected)
+    message = r"train.tfrecord: record 3 \(wrong checksum.*the scores themselves are"
+    with pytest.raises(UserError, match=message):
+        compare_with_counting(0.1, [sample], Arrays(HELD_OUT), 40, False)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import tensorflow as tf
 from albert.base.errors import UserError
 from albert.records import features as records
 from albert.records.arrays import read_arrays
+from albert.records.damage import find_readable
 from albert.records.expected import ExpectedRecords
 from albert.tasks.linear_schedule import Schedule
 from albert.tasks.pretraining import dynamic_masking
@@ -300,6 +301,21 @@ def test_records_without_boundaries_are_masked_by_tokens_only(tmp_path):
         plan_masking(VOCABULARY, [str(file)], lengths, None, Schedule(0, 1), 10, 1)
     with pytest.raises(UserError, match=r"masked_lm_prob 0\.5 of 16 tokens are 8, but"):
         plan_masking(VOCABULARY, [str(file)], lengths, 0.5, Schedule(0, 0), 10, 1)
+
+
+def test_word_boundaries_are_looked_for_in_the_first_record_that_can_be_read(tmp_path):
+    spec = records.feature_spec(LENGTH, ROOM, True)
+    values, _ = make_record(np.random.default_rng(1))
+    file = tmp_path / "damaged.tfrecord"
+    write_records(file, [records.serialize(values, spec)] * 3)
+    content = bytearray(file.read_bytes())
+    content[40] ^= 1
+    file.write_bytes(content)
+    plan = ([str(file)], (LENGTH, ROOM), None, Schedule(0, 1), 10, 1)
+    readable = find_readable([str(file)])
+    assert plan_masking(VOCABULARY, *plan, readable).needs_word_boundaries
+    with pytest.raises(UserError, match="damaged.tfrecord is not a TFRecord file, or"):
+        plan_masking(VOCABULARY, *plan)
 
 
 @pytest.mark.parametrize(
