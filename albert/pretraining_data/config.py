@@ -56,6 +56,11 @@ class RecordsConfig(Settings):
     output_flag: ClassVar[str] = "output_file"
 
     @property
+    def replaced_files(self) -> tuple[str, ...]:
+        """Return outputs of other settings, without shards, that this run replaces."""
+        return ()
+
+    @property
     def user_dictionary(self) -> Optional[str]:
         """Return a file of words that the records depend on, or None."""
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from typing import ClassVar, Optional
 
 from albert.base.errors import UserError
@@ -18,17 +19,28 @@ from albert.base.settings import (
 )
 from albert.pretraining_data.config import PretrainingDataConfig, RecordsConfig
 from albert.records.features import ELECTRA
+from albert.records.shard_sets import parse_shard_name
 
 GOOGLE, CHINESE_ELECTRA = VARIANTS = ("google", "chinese_electra")
 
 
-def list_folder(folder: str) -> tuple[str, ...]:
+_NAME = "pretrain_data"  # of the record files
+_ANY_NAME = re.compile(rf"{_NAME}(?:-job-\d+-of-(\d+))?\.tfrecord")
+
+
+def list_folder(folder: str, output_dir: str) -> tuple[str, ...]:
     """Return the files of a folder, sorted by name.
+
+    Args:
+        output_dir: is none of them where it lies in the folder.
 
     Raises:
         UserError: there is none, or another folder among them.
     """
-    paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    names = sorted(os.listdir(folder))
+    output = os.path.realpath(output_dir)
+    paths = [os.path.join(folder, name) for name in names]
+    paths = [path for path in paths if os.path.realpath(path) != output]
     if not paths:
         raise UserError(f"--input_dir: the folder {folder} is empty")
     for path in paths:
@@ -66,7 +78,8 @@ class ElectraDataConfig(RecordsConfig):
     output_dir: str = setting(
         REQUIRED,
         "The folder to write pretrain_data.tfrecord into, or the shards of it. It is "
-        "made where it is missing, and what else is in it stays.",
+        "made where it is missing, and what else is in it stays, but for the shards of "
+        "a run with another number of them or of jobs.",
         path=ANY_PATH,
     )
     vocab_file: str = setting_of(PretrainingDataConfig, "vocab_file", REQUIRED)
@@ -125,7 +138,7 @@ class ElectraDataConfig(RecordsConfig):
             )
         files = self.input_file
         if self.input_dir:
-            files = list_folder(self.input_dir)
+            files = list_folder(self.input_dir, self.output_dir)
             if os.path.realpath(self.input_dir) == os.path.realpath(self.output_dir):
                 raise UserError(
                     f"--output_dir: {self.output_dir} is --input_dir: all files there "
@@ -143,4 +156,15 @@ class ElectraDataConfig(RecordsConfig):
     def output_file(self) -> tuple[str, ...]:
         """The record file, without shards."""
         job = f"-job-{self.job_id}-of-{self.num_jobs}" if self.num_jobs > 1 else ""
-        return (os.path.join(self.output_dir, f"pretrain_data{job}.tfrecord"),)
+        return (os.path.join(self.output_dir, f"{_NAME}{job}.tfrecord"),)
+
+    @property
+    def replaced_files(self) -> tuple[str, ...]:
+        """See `RecordsConfig`; the files of runs with another --num_jobs."""
+        found = set()
+        for name in os.listdir(self.output_dir):
+            base = parse_shard_name(name).base
+            named = _ANY_NAME.fullmatch(base)
+            if named and int(named[1] or 1) != self.num_jobs:
+                found.add(os.path.join(self.output_dir, base))
+        return tuple(sorted(found))

@@ -289,7 +289,7 @@ def describe_report(report: Report, maker: type[RecordMaker]) -> Iterator[str]:
     if report.replaced:
         yield (
             f"removed {len(report.replaced)} files of an older run, with another "
-            f"number of shards: {', '.join(report.replaced)}"
+            f"number of shards or jobs: {', '.join(report.replaced)}"
         )
     if report.kept_shards:
         yield f"{report.kept_shards} shards were finished before and were kept"

@@ -252,6 +252,30 @@ def test_a_folder_that_cannot_be_the_input_is_named(recorded, tmp_path):
         make_config(recorded, tmp_path, input_dir=str(tmp_path))
 
 
+def test_records_of_another_number_of_jobs_are_replaced(recorded, tmp_path):
+    """All of *.tfrecord is what one run of every job has made."""
+    other = tmp_path / "pretrain_data-job-0-of-9.tfrecord"
+    other.write_bytes(b"")  # without metadata: of somebody else
+    runner.create_pretraining_data(make_config(recorded, tmp_path, num_shards=2))
+    assert len(list(tmp_path.glob("pretrain_data-0*.tfrecord"))) == 2
+    for job in (0, 1):
+        config = make_config(recorded, tmp_path, num_jobs=2, job_id=job)
+        report = runner.create_pretraining_data(config)
+        assert len(report.replaced) == (0 if job else 2)
+    jobs = {f"pretrain_data-job-{job}-of-2.tfrecord" for job in (0, 1)}
+    assert {p.name for p in tmp_path.glob("*.tfrecord")} == {*jobs, other.name}
+    runner.create_pretraining_data(make_config(recorded, tmp_path))
+    left = {"pretrain_data.tfrecord", other.name}
+    assert {p.name for p in tmp_path.glob("*.tfrecord")} == left
+
+
+def test_an_output_folder_in_that_of_the_input_is_no_input(recorded, tmp_path):
+    (tmp_path / "a.txt").write_text("一。\n二。\n")
+    (tmp_path / "out").mkdir()
+    config = make_config(recorded, f"{tmp_path}//out", input_dir=str(tmp_path))
+    assert config.input_file == (str(tmp_path / "a.txt"),)
+
+
 def test_shards_have_all_text_once_and_a_worker_changes_nothing(recorded, tmp_path):
     """Each document is in one shard, and what the shards lose is counted."""
     one, three = (

@@ -50,8 +50,8 @@ class Report(NamedTuple):
         kept_shards: how many shards of an earlier run were kept.
         peak_memory: of all processes together, in bytes: no less than the peak; None
             where other machines did the work.
-        replaced: record files of an older run, with another number of shards, that
-            were removed.
+        replaced: record files of an older run, with another number of shards or jobs,
+            that were removed.
     """
 
     counts: dict[str, Any]
@@ -230,13 +230,14 @@ def finish(
     """Remove the shards that the run replaces; return its report from its shards'."""
     ordered = [reports[shard.index] for shard in plan.shards]
     made = {name: n for report in ordered for name, n in report.output_files.items()}
+    outputs = (*plan.config.output_file, *plan.config.replaced_files)
     return Report(
         summary.merge_counts([report.counts for report in ordered]),
         next((report.shown for report in ordered if report.shown), []),
         made,
         kept,
         peak_memory,
-        leftovers.remove_replaced(plan.config.output_file, made),
+        leftovers.remove_replaced(outputs, made),
     )
 
 
