@@ -12,6 +12,7 @@ import tempfile
 from typing import Any, Callable, Mapping, Sequence
 
 import tensorflow as tf
+from tensorflow.lite.python.convert import ConverterError
 
 from albert.base import files
 from albert.base.errors import UserError
@@ -77,8 +78,9 @@ def _convert_to_tflite(folder: str, weights: str) -> bytes:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     try:
         return converter.convert()
-    except tf.errors.OpError as error:  # pragma: no cover
-        raise UserError(f"TensorFlow Lite does not take this model: {error}") from error
+    except (ConverterError, tf.errors.OpError) as error:
+        why = next(iter(str(error).strip().splitlines()), "")
+        raise UserError(f"TensorFlow Lite does not take this model: {why}") from error
 
 
 def write_tflite(

@@ -33,10 +33,12 @@ ENCODER = {
 }
 
 
-def write_model(folder, head="crf", scheme="BIO", latin_columns="characters", seed=5):
+def write_model(
+    folder, head="crf", scheme="BIO", latin_columns="characters", seed=5, **settings
+):
     """Write a folder of a model for entities; return it."""
     labels = LabelSet(find_scheme(scheme), ("A", "B"), latin_columns)
-    settings = NerConfig(head=head, max_seq_length=24, do_lower_case=False)
+    settings = NerConfig(head=head, max_seq_length=24, do_lower_case=False, **settings)
     return write_random(folder, NerTask, settings, labels, seed)
 
 
@@ -61,7 +63,7 @@ def write_random(folder, task_class, settings, labels, seed=5):
         session.close()
     random = np.random.default_rng(seed)
     values = {
-        name: random.normal(size=shape).astype(np.float32) * 0.6
+        name: random.normal(size=shape).astype(np.float32) * np.float32(0.6)
         for name, shape in sorted(shapes.items())
     }
     values[storage.GLOBAL_STEP] = np.int64(7)

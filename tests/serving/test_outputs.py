@@ -99,6 +99,7 @@ def test_a_page_holds_every_text_unchanged_and_marks_its_entities(types):
     reader = PageReader()
     reader.feed(page)
     assert reader.items == texts
+    assert "\r" not in page  # as itself it is a line feed to browsers
     assert reader.marks == [[f"t{types.index('M')}", "图像"]]
     assert not reader.tags & {"script", "b", "link", "img"}
     assert reader.open == []
