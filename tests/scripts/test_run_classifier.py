@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
+from albert.checkpoints import storage
 from tests import classifier_kit as kit
 
 
@@ -46,6 +48,27 @@ def test_a_classifier_trains_and_scores_its_best_checkpoint(model):
     assert picture.startswith(b"\x89PNG")
     rows = (folder / "confusion_matrix.txt").read_text("utf-8").splitlines()[1:]
     assert sum(int(n) for row in rows for n in row.split("\t")[1:]) == 6
+
+
+@pytest.mark.slow
+def test_of_a_frozen_encoder_the_pooled_vector_alone_is_kept(
+    model, files, runner, tmp_path
+):
+    folder, _ = model
+    flags = kit.make_flags(
+        files, tmp_path, encoder_training="frozen", init_checkpoint=folder, do_eval=None
+    )
+    done = runner.run(flags, script="run_classifier")
+    assert done.status == 0, done.output
+    assert "Computing the encoder's outputs of the training data, once" in done.output
+    assert "a temporary file" not in done.output  # as vectors of tokens would be
+    names = ["bert/pooler/dense/kernel", "classifier/output_weights"]
+    started, ended = (
+        storage.read_variables(storage.resolve(str(path), "x"), names)
+        for path in (folder, tmp_path)
+    )
+    changed = {n for n in started if not np.array_equal(started[n], ended[n])}
+    assert changed == {"classifier/output_weights"}
 
 
 @pytest.mark.slow
