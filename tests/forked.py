@@ -28,6 +28,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 REPO = pathlib.Path(__file__).resolve().parent.parent
 # The imports that are made before.
@@ -196,6 +197,25 @@ def _become(request, files) -> None:
         runpy.run_path(script, run_name="__main__")
 
 
+def _end_quickly(script, *arguments) -> None:
+    """Run a script, and end as Python does, but do not take TensorFlow down by parts.
+
+    That takes 0.2 s. What ends otherwise than by `sys.exit` ends as ever.
+    """
+    status = 0
+    try:
+        script(*arguments)
+    except SystemExit as end:
+        if not isinstance(end.code, (int, type(None))):
+            raise
+        status = end.code or 0
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
+
+
 def _receive(server):
     """Return the next request and its files; None where there is no more."""
     data, ancillary, _, _ = server.recvmsg(1 << 16, socket.CMSG_SPACE(3 * 4))
@@ -225,7 +245,7 @@ def main(file: int) -> None:
             answer = os.fork()
             if answer == 0:
                 server.close()
-                _become(request, files)
+                _end_quickly(_become, request, files)
                 return
             for each in files:
                 os.close(each)

@@ -15,13 +15,14 @@ import time
 import pytest
 
 from albert.base.lock import hold_lock
+from tests import forked
 from tests.pretraining_cases import load_cases, read_records
 
 SCRIPT = "create_pretraining_data.py"
 
 
-def run(repo, *arguments, folder=None, **options):
-    return subprocess.run(
+def run(repo, *arguments, folder=None, start=forked.run, **options):
+    return start(
         [sys.executable, str(repo / SCRIPT), *map(str, arguments)],
         cwd=folder,
         capture_output=True,
@@ -289,7 +290,8 @@ def test_two_runs_do_not_make_the_same_output_at_once(repo, own, tmp_path):
 @pytest.mark.slow
 def test_text_is_shown_under_any_locale(repo, own, tmp_path):
     flags = list_flags(own, tmp_path / "x")
-    done = run(repo, *flags, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = run(repo, *flags, start=subprocess.run, env=ascii_only)
     assert done.returncode == 0, done.stderr
 
 
@@ -299,7 +301,7 @@ def test_a_disk_that_fills_up_leaves_nothing(repo, own, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
     flags = list_flags(own, tmp_path / "x.tfrecord")
-    done = run(repo, *flags, preexec_fn=limit_files)
+    done = run(repo, *flags, start=subprocess.run, preexec_fn=limit_files)
     assert done.returncode == 1
     assert re.fullmatch(r"error: cannot write .*x\.tfrecord: .*\n", done.stderr)
     assert os.listdir(tmp_path) == []

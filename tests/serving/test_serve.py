@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from albert.serving.predictor import Predictor
+from tests import forked
 from tests.serving.conftest import CHARACTERS
 from tests.serving.service_kit import SCRIPT, serving
 
@@ -74,11 +75,11 @@ def test_the_models_are_described(service):
     assert models[0]["global_step"] == 7
 
 
-def run_wrongly(*flags, **environment):
+def run_wrongly(*flags, run=subprocess.run, **environment):
     """Return the one line with which serve.py ends."""
     environment = {**os.environ, **environment}
     environment.pop("TF_CPP_MIN_LOG_LEVEL")  # as a user has it
-    done = subprocess.run(
+    done = run(
         [*SCRIPT, *flags],
         env=environment,
         capture_output=True,
@@ -122,7 +123,7 @@ def test_wrong_flags_are_one_line(model_dir, tmp_path):
         (f"--model_dir={model_dir}", "name"): "unexpected argument 'name'",
     }
     for flags, message in cases.items():
-        assert run_wrongly(*flags).startswith(f"error: {message}")
+        assert run_wrongly(*flags, run=forked.run).startswith(f"error: {message}")
 
 
 def test_without_the_extra_one_line_says_what_to_install(model_dir, tmp_path, repo):

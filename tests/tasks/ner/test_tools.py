@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import pathlib
-import subprocess
 import sys
 
 import pytest
+
+from tests import forked
 
 REPO = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 pytestmark = pytest.mark.slow
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 def _run(tool, *arguments):
     command = [sys.executable, str(REPO / "tools" / tool), *map(str, arguments)]
-    return subprocess.run(
+    return forked.run(
         command, capture_output=True, text=True, encoding="utf-8", timeout=120
     )
 
