@@ -171,7 +171,7 @@ class Runner:
             text = self._log.read_text(errors="replace")
             if len(STEP_LINE.findall(text)) >= steps and re.search(line, text):
                 return
-            time.sleep(0.02)
+            time.sleep(0.003)
 
     @staticmethod
     def _disturb(process, signal_name, file_size) -> None:

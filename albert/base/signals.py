@@ -14,6 +14,8 @@ import signal
 import sys
 from typing import Iterator, NoReturn
 
+from albert.base.errors import UserError
+
 # A preempted machine sends SIGTERM, Ctrl-C SIGINT.
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 SIGNAL_NAMES = tuple(number.name for number in SIGNALS)
@@ -27,19 +29,41 @@ class Terminated(BaseException):
     """
 
 
+_RAISED = {signal.SIGTERM: Terminated, signal.SIGINT: KeyboardInterrupt}
+
+
 @contextlib.contextmanager
 def sigterm_raises() -> Iterator[None]:
-    """Let SIGTERM raise Terminated while the context lasts, as Ctrl-C raises."""
+    """Let SIGTERM raise Terminated while the context lasts, as Ctrl-C raises.
+
+    Compiled code may take what is raised in it for a failure of its own, and raise
+    another error: after a signal, that is the signal's end, too.
+    """
+    came = []
 
     def handle(number, frame) -> None:
-        del number, frame
-        raise Terminated
+        del frame
+        came.append(number)
+        raise _RAISED[number]
 
-    before = signal.signal(signal.SIGTERM, handle)
+    # Ctrl-C may be ignored, as in a shell's background.
+    ours = (signal.default_int_handler, signal.SIG_DFL)
+    before = {
+        number: signal.signal(number, handle)
+        for number in SIGNALS
+        if number == signal.SIGTERM or signal.getsignal(number) in ours
+    }
     try:
         yield
+    except (UserError, OSError):
+        raise
+    except Exception as error:
+        if came:
+            raise _RAISED[came[0]] from error
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def end_stopped(reason: str) -> NoReturn:
